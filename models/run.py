@@ -1,0 +1,71 @@
+"""The two sides of a pipeline's run: what it is given, and whom it reports to.
+
+Torch-free, because the worker's supervisor and the API import it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from models.checkpoints import SavedCheckpoint
+    from models.publishing import TrainedModel
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Reporter(Protocol):
+    """Where a run tells how it goes. Implemented by the trainer process and by tests."""
+
+    def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None:
+        """`epoch` of `epochs` finished, `step` of `steps` optimizer steps taken, from 0."""
+        ...
+
+    def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
+        """The figures of one epoch, by name (`train_loss`, `test_accuracy`, …)."""
+        ...
+
+    def log(self, message: str, *, level: Level = "info", **data: Any) -> None: ...
+
+    def checkpoint(self, saved: SavedCheckpoint) -> None:
+        """A checkpoint is on disk, whole and synced."""
+        ...
+
+    def artifact(self, file: Path, *, name: str, title: str, media_type: str) -> None:
+        """A file that the user may fetch; `file` is in the run's `workdir`."""
+        ...
+
+    def interrupted(self) -> str | None:
+        """Why the run should stop now (`cancel`, `pause`, …), or None. Cheap; asked every step."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Everything a run may depend on besides its params."""
+
+    seed: int
+    device: str
+    """A torch device string that exists here: `cpu`, `cuda:0`."""
+    dataset: str | None
+    """The dataset's id, resolved to the pipeline's default; None where the pipeline has none."""
+    workdir: Path
+    """The attempt's own directory: checkpoints/, artifacts/ and version/ are made in it."""
+    data_dir: Path
+    """Where downloaded datasets are kept, shared by all jobs of the host."""
+    report: Reporter
+    resume: Path | None = None
+    """A checkpoint file to continue from."""
+
+
+@dataclass
+class Outcome:
+    """What a run ends with."""
+
+    results: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Final figures for the job's `results`; JSON-ready, finite numbers only."""
+    model: TrainedModel | None = None
+    """What to export, certify and publish; None for experiments and diagnostics."""

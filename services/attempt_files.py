@@ -1,0 +1,123 @@
+"""The files that an attempt leaves: stored first, then made real by a row that the claim guards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from services.claims import Claim, append
+from services.db.engine import Database
+from services.db.tables import Artifact, Checkpoint
+from services.events import NewEvent
+from services.ids import new_id
+from services.storage import Storage
+
+
+@dataclass(frozen=True)
+class NewCheckpoint:
+    """A checkpoint file of the trainer's, whole and synced."""
+
+    path: Path
+    epoch: int
+    step: int
+    metrics: Mapping[str, float]
+    best: bool
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class NewArtifact:
+    path: Path
+    name: str
+    title: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+class AttemptFiles:
+    """A method that answers None has lost the lease, as in `Attempts`."""
+
+    def __init__(self, db: Database, storage: Storage) -> None:
+        self._db = db
+        self._storage = storage
+
+    def add_checkpoint(self, claim: Claim, new: NewCheckpoint) -> Checkpoint | None:
+        """Store the file, then commit its row: only a checkpoint with a row is ever resumed."""
+        checkpoint_id = new_id("ckpt")
+        key = claim.key("checkpoints", f"{checkpoint_id}.pt")
+        self._storage.put_file(new.path, key)
+        with self._db.write() as session:
+            now = self._db.now(session)
+            row = Checkpoint(
+                id=checkpoint_id,
+                job_id=claim.job.id,
+                attempt=claim.number,
+                epoch=new.epoch,
+                step=new.step,
+                metrics=dict(new.metrics),
+                best=new.best,
+                key=key,
+                size_bytes=new.size_bytes,
+                sha256=new.sha256,
+                created_at=now,
+            )
+            told = NewEvent(
+                "checkpoint",
+                f"checkpoint at epoch {new.epoch}, step {new.step}",
+                data={"id": checkpoint_id, "epoch": new.epoch, "step": new.step, "best": new.best},
+            )
+            stale: list[str] = []
+            if kept := append(session, claim.grip, [told], now):
+                stale = _forget_older(session, claim.job.id, best=new.best)
+                session.add(row)
+        for old in stale if kept else [key]:
+            self._storage.delete(old)
+        return row if kept else None
+
+    def add_artifact(self, claim: Claim, new: NewArtifact) -> Artifact | None:
+        """Store a file; one of the same name of an earlier attempt is replaced."""
+        key = claim.key("artifacts", new.name)
+        self._storage.put_file(new.path, key)
+        with self._db.write() as session:
+            now = self._db.now(session)
+            told = NewEvent(
+                "artifact", new.title, data={"name": new.name, "media_type": new.media_type}
+            )
+            if not append(session, claim.grip, [told], now):
+                return None
+            return session.merge(
+                Artifact(
+                    job_id=claim.job.id,
+                    name=new.name,
+                    title=new.title,
+                    media_type=new.media_type,
+                    key=key,
+                    size_bytes=new.size_bytes,
+                    sha256=new.sha256,
+                    created_at=now,
+                )
+            )
+
+
+def _forget_older(session: Session, job_id: str, *, best: bool) -> list[str]:
+    """Keep the best and the last: drop what a new last checkpoint makes superfluous. → keys.
+
+    The last one before it stays too, so that a damaged file has something to fall back to.
+    """
+    rows = session.scalars(
+        select(Checkpoint)
+        .where(Checkpoint.job_id == job_id)
+        .order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc())
+    ).all()
+    if best:
+        session.execute(update(Checkpoint).where(Checkpoint.job_id == job_id).values(best=False))
+    kept_best = None if best else next((row.id for row in rows if row.best), None)
+    stale = [row for row in rows[1:] if row.id != kept_best]
+    session.execute(delete(Checkpoint).where(Checkpoint.id.in_([row.id for row in stale])))
+    return [row.key for row in stale]

@@ -1,0 +1,227 @@
+"""An attempt at a job, as the worker that makes it sees it. Every write carries the claim's token.
+
+A method that answers None or False has lost the lease: another attempt has the job, or nobody may
+work on it any more. The caller then kills its trainer and leaves without another word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from services import events, leases
+from services.claims import Claim, append
+from services.db.engine import Database
+from services.db.tables import Attempt, Checkpoint, Job
+from services.events import NewEvent
+from services.job_moves import status_event
+from services.job_state import JobStatus, Outcome, sources
+from services.leases import Grip
+from services.publications import NewVersion, insert_version
+from services.queue import Queue
+from services.settings import Settings
+
+RETRIED = frozenset({Outcome.LOST, Outcome.OOM, Outcome.STALLED})
+"""Ends that another attempt may not share. An exception of the pipeline's own would come again."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a heartbeat brings back: the state that the owner wants the job in."""
+
+    status: JobStatus
+    kill: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a trainer has told since the last report; written in one transaction."""
+
+    events: Sequence[NewEvent] = ()
+    progress: Mapping[str, Any] | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict[str, float])
+    placed_device: str | None = None
+
+
+class Attempts:
+    def __init__(self, db: Database, queue: Queue, settings: Settings) -> None:
+        self._db = db
+        self._queue = queue
+        self._settings = settings
+
+    def claim(self, job_id: str, worker: str) -> Claim | None:
+        """Take a queued job. None: it is not queued (any more), so there is nothing to do."""
+        with self._db.write() as session:
+            now = self._db.now(session)
+            token = leases.claim(session, Job, job_id, worker, now, self._settings.lease_s)
+            if token is None:
+                return None
+            number = 1 + session.scalar(
+                select(func.coalesce(func.max(Attempt.number), 0)).where(Attempt.job_id == job_id)
+            )
+            session.add(
+                Attempt(job_id=job_id, number=number, token=token, worker=worker, started_at=now)
+            )
+            grip = Grip(job_id, token)
+            started = status_event(JobStatus.RUNNING, attempt=number, worker=worker)
+            append(session, grip, [started], now, started_at=func.coalesce(Job.started_at, now))
+            job = session.get_one(Job, job_id, populate_existing=True)
+            return Claim(job, grip, number, now, _latest_checkpoint(session, job_id))
+
+    def beat(self, claim: Claim) -> Beat | None:
+        """Prolong the lease, and see whether the owner wants the job to stop."""
+        with self._db.write() as session:
+            status = leases.beat(
+                session, Job, claim.grip, self._db.now(session), self._settings.lease_s
+            )
+            if status is None:
+                return None
+            kill = session.scalar(select(Job.kill).where(Job.id == claim.grip.id))
+            return Beat(status, bool(kill))
+
+    def look(self, claim: Claim) -> Beat | None:
+        """Like `beat`, without prolonging anything: cheap enough to ask every second."""
+        with self._db.read() as session:
+            row = session.execute(
+                select(Job.status, Job.kill).where(leases.held(Job, claim.grip))
+            ).one_or_none()
+            return None if row is None else Beat(JobStatus(row.status), row.kill)
+
+    def record(self, claim: Claim, report: Report) -> bool:
+        with self._db.write() as session:
+            now = self._db.now(session)
+            values: dict[str, Any] = {}
+            if report.progress is not None:
+                values["progress"] = dict(report.progress)
+            if report.metrics:
+                values["metrics"] = dict(report.metrics)
+            if report.placed_device is not None:
+                values["placed_device"] = report.placed_device
+            return append(session, claim.grip, report.events, now, **values)
+
+    def succeed(
+        self, claim: Claim, results: Mapping[str, Any], version: NewVersion | None = None
+    ) -> bool:
+        """End the job well. Its version, if it has one, becomes visible in the same instant."""
+        with self._db.write() as session:
+            now = self._db.now(session)
+            values: dict[str, Any] = {"results": dict(results)}
+            told: list[NewEvent] = []
+            if version is not None and append(session, claim.grip, [], now):
+                number, promoted = insert_version(session, claim.job, version, now)
+                values["model_version"] = number
+                told = [_published(claim.job.model or "", number, promoted=promoted)]
+            return self._end(
+                session, claim, Outcome.SUCCEEDED, JobStatus.SUCCEEDED, now, told, **values
+            )
+
+    def finish(
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        *,
+        code: str = "",
+        message: str = "",
+        only_lapsed: bool = False,
+    ) -> JobStatus | None:
+        """End the attempt otherwise. → the job's new state, `queued` where another attempt follows.
+
+        `code` and `message` become the job's error if it fails. `only_lapsed` is for the sweeper,
+        which must leave alone a lease that was prolonged since it looked.
+        """
+        with self._db.write() as session:
+            now = self._db.now(session)
+            job = session.get_one(Job, claim.job.id, populate_existing=True, with_for_update=True)
+            if only_lapsed and not (job.lease_until and job.lease_until < now):
+                return None
+            target = self._target(session, job, outcome)
+            values: dict[str, Any] = {}
+            if target is JobStatus.FAILED:
+                values = {"error_code": code or outcome.value, "error_message": message}
+            told = [NewEvent("log", message, "error", {"code": code or outcome.value})]
+            if not self._end(
+                session, claim, outcome, target, now, told if message else [], **values
+            ):
+                return None
+        if target is JobStatus.QUEUED:
+            self._queue.wake_job(job)
+        return target
+
+    def _target(self, session: Session, job: Job, outcome: Outcome) -> JobStatus:
+        """The state that a job goes to when an attempt ends so."""
+        if outcome in {Outcome.CANCELLED, Outcome.PAUSED}:
+            return JobStatus(outcome.value)
+        if job.status == JobStatus.CANCELLING and outcome in {*RETRIED, Outcome.RELEASED}:
+            return JobStatus.CANCELLED
+        if outcome is Outcome.RELEASED:
+            return JobStatus.QUEUED
+        if outcome in RETRIED:
+            used = session.scalar(
+                select(func.count())
+                .select_from(Attempt)
+                .where(
+                    Attempt.job_id == job.id,
+                    func.coalesce(Attempt.outcome, "") != Outcome.RELEASED,
+                )
+            )
+            if (used or 0) < self._settings.max_attempts:
+                return JobStatus.QUEUED
+        return JobStatus.FAILED
+
+    def _end(
+        self,
+        session: Session,
+        claim: Claim,
+        outcome: Outcome,
+        target: JobStatus,
+        now: datetime,
+        told: Sequence[NewEvent],
+        **values: Any,
+    ) -> bool:
+        if target is not JobStatus.QUEUED and target is not JobStatus.PAUSED:
+            values["finished_at"] = now
+        if target is JobStatus.QUEUED:
+            values["woken_at"] = now
+        status = status_event(target, attempt=claim.number, outcome=outcome.value)
+        seq = session.execute(
+            update(Job)
+            .where(leases.held(Job, claim.grip), Job.status.in_(sources(target)))
+            .values(
+                status=target,
+                lease_until=None,
+                event_seq=Job.event_seq + len(told) + 1,
+                **values,
+            )
+            .returning(Job.event_seq)
+        ).scalar_one_or_none()
+        if seq is None:
+            return False
+        events.insert(session, claim.job.id, seq, [*told, status], now)
+        session.execute(
+            update(Attempt)
+            .where(Attempt.job_id == claim.job.id, Attempt.number == claim.number)
+            .values(ended_at=now, outcome=outcome)
+        )
+        return True
+
+
+def _published(model: str, version: int, *, promoted: bool) -> NewEvent:
+    return NewEvent(
+        "log",
+        f"published {model} version {version}" + (", now the champion" if promoted else ""),
+        data={"model": model, "version": version, "champion": promoted},
+    )
+
+
+def _latest_checkpoint(session: Session, job_id: str) -> str | None:
+    return session.scalar(
+        select(Checkpoint.key)
+        .where(Checkpoint.job_id == job_id)
+        .order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc())
+        .limit(1)
+    )

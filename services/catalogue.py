@@ -1,0 +1,57 @@
+"""The pipelines that exist, and what a job's params become when one of them checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from models.pipelines import PIPELINES
+from models.pipelines.base import Pipeline
+from services.errors import FieldError, Invalid, NotFound
+
+
+class Catalogue:
+    def __init__(self, pipelines: Mapping[str, Pipeline] = PIPELINES) -> None:
+        self._pipelines = pipelines
+
+    def list(self) -> tuple[Pipeline, ...]:
+        return tuple(self._pipelines.values())
+
+    def get(self, name: str) -> Pipeline:
+        try:
+            return self._pipelines[name]
+        except KeyError:
+            known = ", ".join(sorted(self._pipelines))
+            raise NotFound(
+                f"there is no pipeline {name!r}; there are {known}", code="unknown_pipeline"
+            ) from None
+
+    def resolve_params(self, pipeline: Pipeline, params: Mapping[str, Any]) -> dict[str, Any]:
+        """All params with defaults filled in, or `Invalid` naming each field at fault."""
+        try:
+            # JSON mode is strict where it matters (no "5" for 5) and lets 1 stand for 1.0.
+            return pipeline.params.model_validate(dict(params)).model_dump(mode="json")
+        except ValidationError as error:
+            raise Invalid(
+                f"the params do not fit the pipeline {pipeline.name}",
+                code="invalid_params",
+                errors=tuple(_field_error(item) for item in error.errors(include_url=False)),
+            ) from None
+
+
+def _field_error(item: Any) -> FieldError:
+    field = ".".join(["params", *map(str, item["loc"])])
+    got = item["input"]
+    if item["type"] == "extra_forbidden":
+        return FieldError(field, "unknown param")
+    if item["type"] == "missing":
+        return FieldError(field, "this param is required")
+    return FieldError(field, f"{item['msg']}; got {brief(got)}")
+
+
+def brief(value: Any) -> str:
+    """A value in an error message: its JSON if that is short, else its type."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"a {type(value).__name__}"

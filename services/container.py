@@ -1,0 +1,51 @@
+"""The collaborators of a process, built once from its settings and handed in from here."""
+
+from __future__ import annotations
+
+import socket
+
+from services.attempt_files import AttemptFiles
+from services.attempts import Attempts
+from services.benchmark_runs import BenchmarkRuns
+from services.benchmarks import Benchmarks
+from services.catalogue import Catalogue
+from services.datasets import Datasets
+from services.db.engine import Database
+from services.events import Events
+from services.health import Health
+from services.jobs import Jobs
+from services.keys import Keys
+from services.queue import CeleryQueue, Queue
+from services.registry import Registry
+from services.settings import Settings
+from services.storage import FileStorage
+from services.sweeper import Sweeper
+from services.workers import Workers
+
+
+class Container:
+    """Opens no connection until something is used."""
+
+    def __init__(self, settings: Settings, *, queue: Queue | None = None) -> None:
+        self.settings = settings
+        self.host = socket.gethostname()
+        self.db = Database(settings.sqlalchemy_url, pool_size=settings.database_pool_size)
+        self.storage = FileStorage(settings.files_dir)
+        self.queue: Queue = queue or CeleryQueue(settings.redis_url)
+        self.pipelines = Catalogue()
+        self.datasets = Datasets(settings.downloads_dir)
+        self.events = Events(self.db)
+        self.jobs = Jobs(self.db, self.queue, self.pipelines, self.datasets)
+        self.attempts = Attempts(self.db, self.queue, settings)
+        self.attempt_files = AttemptFiles(self.db, self.storage)
+        self.registry = Registry(self.db, self.storage, self.host)
+        self.benchmarks = Benchmarks(self.db, self.queue, self.registry)
+        self.benchmark_runs = BenchmarkRuns(self.db, self.storage, self.queue, settings)
+        self.sweeper = Sweeper(self.db, self.queue, self.attempts, self.benchmark_runs, settings)
+        self.keys = Keys(self.db)
+        self.workers = Workers(self.db, settings)
+        self.health = Health(self.db, self.queue)
+
+    def close(self) -> None:
+        self.queue.close()
+        self.db.close()

@@ -1,0 +1,108 @@
+"""The database: sessions to read with, sessions to write with, and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from services.errors import Invalid, Unavailable
+
+BUSY_TIMEOUT_S = 10.0
+"""How long a SQLite writer waits for another one before it gives up."""
+
+
+class Database:
+    """One engine and its sessions. Rows stay readable after their session is closed.
+
+    Every method raises `Unavailable` when the database does not answer.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.engine = _sqlite(url) if url.startswith("sqlite") else _server(url, pool_size)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that changes nothing; a snapshot of its own in SQLite."""
+        with _told(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that commits at the end of the block, or leaves nothing behind.
+
+        In SQLite it takes the write lock at its start: a lock taken later, after a read, can
+        fail at once instead of waiting.
+        """
+        with _told(), Session(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options={"immediate": True})
+            yield session
+            session.commit()
+
+    def now(self, session: Session) -> datetime:
+        """The database's clock, which is the only one that leases are counted by.
+
+        PostgreSQL's `now()` stands still within a transaction, so its wall clock is read; SQLite
+        runs in this process and has no clock but the host's.
+        """
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        return session.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)
+
+    def ping(self) -> None:
+        with self.read() as session:
+            session.execute(select(1))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise Unavailable("the database does not answer", code="database_unavailable") from error
+    except DataError as error:
+        raise Invalid("a value is outside of what the database can hold") from error
+
+
+def _server(url: str, pool_size: int) -> Engine:
+    address = make_url(url)
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    return create_engine(
+        address,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5},
+    )
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN would come too late
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

@@ -1,0 +1,63 @@
+"""What a client asks for when it submits a job, and what can be wrong with that."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from services.errors import FieldError
+from services.ids import is_name
+
+DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
+PROMOTIONS = ("never", "always", "if_better")
+MAX_METADATA_BYTES = 16_384
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What a client asks for. `params` holds only what differs from the defaults."""
+
+    pipeline: str
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    dataset: str | None = None
+    model: str | None = None
+    device: str = "auto"
+    world_size: int = 1
+    priority: int = 5
+    seed: int = 0
+    promote: str = "never"
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def sha256(self) -> str:
+        """Equal for requests that ask for the same."""
+        return hashlib.sha256(orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def problems(new: NewJob) -> list[FieldError]:
+    """What is wrong with the fields that every job has."""
+    checks = {
+        "device": (
+            DEVICE.fullmatch(new.device),
+            f"expected auto, cpu, cuda or cuda:N, got {new.device!r}",
+        ),
+        "world_size": (new.world_size == 1, f"expected 1, got {new.world_size}"),
+        "priority": (0 <= new.priority <= 9, f"expected 0 to 9, got {new.priority}"),
+        "seed": (0 <= new.seed < 2**32, f"expected 0 to 4294967295, got {new.seed}"),
+        "promote": (
+            new.promote in PROMOTIONS,
+            f"expected never, always or if_better, got {new.promote!r}",
+        ),
+        "model": (
+            new.model is None or is_name(new.model),
+            "expected up to 64 letters, digits, dots, dashes and underscores",
+        ),
+        "metadata": (
+            len(orjson.dumps(new.metadata)) <= MAX_METADATA_BYTES,
+            f"expected at most {MAX_METADATA_BYTES} bytes of JSON",
+        ),
+    }
+    return [FieldError(name, message) for name, (fine, message) in checks.items() if not fine]

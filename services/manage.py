@@ -1,0 +1,112 @@
+"""Work on the database from a shell: `python -m services.manage migrate`, `… keys create`.
+
+The first key has to be made before a service may listen beyond loopback, so this goes to the
+database and not over HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NoReturn
+
+import typer
+
+from services.db import migrate as migrations
+from services.db.engine import Database
+from services.db.tables import ApiKey
+from services.errors import ServiceError
+from services.keys import Keys, Scope
+from services.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+keys = typer.Typer(no_args_is_help=True, help="API keys")
+app.add_typer(keys, name="keys")
+
+
+def _database() -> Database:
+    settings = Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return Database(settings.sqlalchemy_url)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the present schema; safe to run again."""
+    db = _database()
+    try:
+        db.ping()
+        migrations.upgrade(db)
+    except ServiceError as error:
+        _fail(error)
+    finally:
+        db.close()
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is for, for people")],
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="What it may do; repeat for more; all if none is given"),
+    ] = None,
+) -> None:
+    """Make a key and print its secret, which is shown this once."""
+    db = _migrated()
+    try:
+        row, secret = Keys(db).create(name, [*(scope or Scope)])
+    except ServiceError as error:
+        _fail(error)
+    finally:
+        db.close()
+    typer.echo(secret)
+    typer.echo(f"{row.id} {row.name}: {', '.join(row.scopes)}", err=True)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Print every key: id, state, name, scopes."""
+    db = _migrated()
+    try:
+        for row in Keys(db).list():
+            typer.echo(f"{row.id}  {_state(row):8}  {row.name}  {','.join(row.scopes)}")
+    finally:
+        db.close()
+
+
+@keys.command()
+def revoke(key_id: str) -> None:
+    """Make a key useless, within seconds in every process."""
+    db = _migrated()
+    try:
+        row = Keys(db).revoke(key_id)
+    except ServiceError as error:
+        _fail(error)
+    finally:
+        db.close()
+    typer.echo(f"{row.id}  {_state(row)}  {row.name}")
+
+
+def _migrated() -> Database:
+    """The database with its tables: a key may be made before the service has ever started."""
+    db = _database()
+    try:
+        db.ping()
+        migrations.upgrade(db)
+    except ServiceError as error:
+        db.close()
+        _fail(error)
+    return db
+
+
+def _state(row: ApiKey) -> str:
+    return "revoked" if row.revoked_at else "active"
+
+
+def _fail(error: ServiceError) -> NoReturn:
+    typer.echo(f"torchkiln: {error.detail}", err=True)
+    for item in error.errors:
+        typer.echo(f"  {item.field}: {item.message}", err=True)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,43 @@
+"""Which version of a model becomes its champion, the one that is served by default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+CHAMPION = "champion"
+
+FIGURES_OF_MERIT: tuple[tuple[str, int], ...] = (
+    ("test_accuracy", +1),
+    ("test_r2", +1),
+    ("test_mse", -1),
+    ("test_loss", -1),
+)
+"""The metric that two versions are compared by: the first that both have, and its sense."""
+
+
+def certified(backends: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The backends that may be served: those whose certificate holds."""
+    return [name for name, state in backends.items() if state["status"] == "certified"]
+
+
+def is_better(new: Mapping[str, float], old: Mapping[str, float]) -> bool:
+    """Whether `new` beats `old`; a tie or nothing to compare keeps the old champion."""
+    for name, sense in FIGURES_OF_MERIT:
+        if name in new and name in old:
+            return sense * new[name] > sense * old[name]
+    return False
+
+
+def becomes_champion(
+    promote: str,
+    backends: Mapping[str, Mapping[str, Any]],
+    metrics: Mapping[str, float],
+    champion_metrics: Mapping[str, float] | None,
+) -> bool:
+    """The rule of the contract: the first certified version by itself, a later one by `promote`."""
+    if not certified(backends):
+        return False
+    if champion_metrics is None or promote == "always":
+        return True
+    return promote == "if_better" and is_better(metrics, champion_metrics)

@@ -1,0 +1,65 @@
+"""Settings of the service, each also an environment variable `TORCHKILN_<NAME>`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read once, at the entry of each process, and handed in from there."""
+
+    model_config = SettingsConfigDict(env_prefix="TORCHKILN_", extra="ignore", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65_535)
+    data_dir: Path = Path("var")
+    """Holds the embedded database, stored files, downloads and work directories."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty is SQLite in `data_dir`."""
+    redis_url: str = ""
+    """The Celery broker; required by `api` and `worker`, set by `torchkiln up` when embedded."""
+    insecure: bool = False
+    """Allows a non-loopback bind without an API key."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+
+    max_body_bytes: int = Field(16 * 2**20, ge=1024)
+    job_slots: int = Field(1, ge=1, le=256)
+    threads_per_job: int = Field(0, ge=0, le=1024)
+    """Torch threads of a trainer; 0 divides the host's cores by the slots."""
+    heartbeat_s: float = Field(5.0, gt=0)
+    lease_s: float = Field(30.0, gt=0)
+    resend_after_s: float = Field(15.0, gt=0)
+    max_attempts: int = Field(3, ge=1)
+    database_pool_size: int = Field(10, ge=1)
+    model_memory_bytes: int = Field(2 * 2**30, ge=2**20)
+    """What the models loaded in one API process may take, by the size of their files."""
+    queue_limit_s: float = Field(2.0, gt=0)
+    """A prediction that would wait longer than this is refused with 429."""
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'torchkiln.db'}"
+
+    @property
+    def files_dir(self) -> Path:
+        """Where storage keeps checkpoints, artifacts and model files."""
+        return self.data_dir / "files"
+
+    @property
+    def downloads_dir(self) -> Path:
+        return self.data_dir / "datasets"
+
+    @property
+    def work_dir(self) -> Path:
+        """Where each attempt has its own directory while it runs."""
+        return self.data_dir / "work"

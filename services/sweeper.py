@@ -1,0 +1,100 @@
+"""What keeps accepted work from being forgotten. Any number of sweepers may run at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import select, update
+
+from services import leases
+from services.attempts import Attempts
+from services.benchmark_runs import BenchmarkRuns
+from services.claims import Claim
+from services.db.engine import Database
+from services.db.tables import Attempt, Benchmark, Job
+from services.job_state import JobStatus, Outcome
+from services.leases import Grip
+from services.queue import Queue
+from services.settings import Settings
+
+WAKE_UPS_PER_SWEEP = 100
+"""The oldest of the most urgent are sent again; the rest get their turn when these are claimed."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    lost: int
+    """Attempts whose lease had lapsed."""
+    woken: int
+    """Wake-up messages sent again."""
+
+
+class Sweeper:
+    def __init__(
+        self,
+        db: Database,
+        queue: Queue,
+        attempts: Attempts,
+        benchmark_runs: BenchmarkRuns,
+        settings: Settings,
+    ) -> None:
+        self._db = db
+        self._queue = queue
+        self._attempts = attempts
+        self._benchmark_runs = benchmark_runs
+        self._settings = settings
+
+    def sweep(self) -> SweepReport:
+        lost = self._end_lapsed_jobs() + self._benchmark_runs.end_lapsed()
+        return SweepReport(lost, self._wake(Job) + self._wake(Benchmark))
+
+    def _end_lapsed_jobs(self) -> int:
+        with self._db.read() as session:
+            now = self._db.now(session)
+            rows = session.execute(
+                select(Job, Attempt)
+                .join(Attempt, (Attempt.job_id == Job.id) & (Attempt.token == Job.token))
+                .where(leases.lapsed(Job, now))
+            ).all()
+        return sum(self._end(job, attempt) is not None for job, attempt in rows)
+
+    def _end(self, job: Job, attempt: Attempt) -> JobStatus | None:
+        claim = Claim(job, Grip(job.id, job.token), attempt.number, attempt.started_at, None)
+        status = self._attempts.finish(
+            claim,
+            Outcome.LOST,
+            message=f"the worker {attempt.worker} has not been heard of for "
+            f"{self._settings.lease_s:g} s",
+            only_lapsed=True,
+        )
+        if status is not None:
+            log.warning("attempt_lost", job_id=job.id, attempt=attempt.number, job_status=status)
+        return status
+
+    def _wake(self, table: type[Job] | type[Benchmark]) -> int:
+        with self._db.write() as session:
+            now = self._db.now(session)
+            order = (
+                [Job.priority.desc(), Job.created_at] if table is Job else [Benchmark.created_at]
+            )
+            rows = session.scalars(
+                select(table)
+                .where(leases.unclaimed(table, now, self._settings.resend_after_s))
+                .order_by(*order)
+                .limit(WAKE_UPS_PER_SWEEP)
+            ).all()
+            session.execute(
+                update(table)
+                .where(table.id.in_([row.id for row in rows]), table.status == JobStatus.QUEUED)
+                .values(woken_at=now)
+                .execution_options(synchronize_session=False)
+            )
+        for row in rows:
+            if isinstance(row, Job):
+                self._queue.wake_job(row)
+            else:
+                self._queue.wake_benchmark(row)
+        return len(rows)

@@ -1,0 +1,57 @@
+"""What every test may use: both databases, and a service made of real parts."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from services.db import migrate
+from services.db.engine import Database
+from tests.support import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server for the session; without one on the machine the test is skipped, and
+    in CI, which installs one, it fails."""
+    bin_dir = postgres.binaries()
+    if bin_dir is None:
+        missing = "PostgreSQL is not installed (Debian: postgresql)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with postgres.server(tmp_path_factory.mktemp("postgres"), bin_dir) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a new database, once for each kind that the service runs on."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'torchkiln.db'}"
+        return
+    server = make_url(request.getfixturevalue("postgres_url"))
+    name = f"test_{uuid.uuid4().hex}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+
+@pytest.fixture
+def database(empty_database_url: str) -> Iterator[Database]:
+    """A database with the present schema."""
+    db = Database(empty_database_url)
+    migrate.upgrade(db)
+    yield db
+    db.close()

@@ -61,9 +61,8 @@ class Attempts:
             token = leases.claim(session, Job, job_id, worker, now, self._settings.lease_s)
             if token is None:
                 return None
-            number = 1 + session.scalar(
-                select(func.coalesce(func.max(Attempt.number), 0)).where(Attempt.job_id == job_id)
-            )
+            last = session.scalar(select(func.max(Attempt.number)).where(Attempt.job_id == job_id))
+            number = (last or 0) + 1
             session.add(
                 Attempt(job_id=job_id, number=number, token=token, worker=worker, started_at=now)
             )

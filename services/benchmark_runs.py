@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from services import leases
 from services.db.engine import Database
 from services.db.tables import Benchmark
+from services.ids import new_id
 from services.job_state import JobStatus
 from services.leases import Grip
 from services.queue import Queue
@@ -66,7 +67,7 @@ class BenchmarkRuns:
 
     def succeed(self, claim: BenchmarkClaim, measured: Measured) -> bool:
         """Store the plot, then show the figures; `auto` serves by them from now on."""
-        key = f"benchmarks/{claim.grip.id}/{claim.grip.token}/plot.png"
+        key = f"benchmarks/{claim.grip.id}/{new_id('plot')}.png"
         self._storage.put_file(measured.plot, key)
         done = self._end(
             claim,

@@ -97,7 +97,7 @@ class Benchmarks:
                         ),
                     )
                 query = query.where(
-                    tuple_(Benchmark.created_at, Benchmark.id) < tuple_(last.created_at, last.id)  # type: ignore[arg-type]
+                    tuple_(Benchmark.created_at, Benchmark.id) < tuple_(last.created_at, last.id)
                 )
             query = query.order_by(Benchmark.created_at.desc(), Benchmark.id.desc())
             return Page.cut(session.scalars(query.limit(limit + 1)).all(), limit)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
@@ -22,6 +21,3 @@ class Page(Generic[T]):
     def cut(cls, rows: Sequence[T], limit: int) -> Page[T]:
         """A page out of up to `limit + 1` rows, the last of which only tells that there is more."""
         return cls(list(rows[:limit]), len(rows) > limit)
-
-    def map(self, function: Callable[[T], U]) -> Page[U]:
-        return Page([function(row) for row in self.data], self.has_more)

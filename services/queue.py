@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import redis
 import structlog
 from celery import Celery
-from kombu import Queue as KombuQueue
+from kombu.entity import Queue as KombuQueue
 from kombu.exceptions import KombuError
 
 from services.db.tables import Benchmark, Job

@@ -65,7 +65,7 @@ class Registry:
                     | ((Model.created_at == last.created_at) & (Model.name > last.name))
                 )
             page = Page.cut(session.scalars(query.limit(limit + 1)).all(), limit)
-            return page.map(lambda model: _model_view(session, model))
+            return Page([_model_view(session, model) for model in page.data], page.has_more)
 
     def model(self, name: str) -> ModelView:
         with self._db.read() as session:

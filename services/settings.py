@@ -15,7 +15,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TORCHKILN_", extra="ignore", frozen=True)
 
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=1, le=65_535)
+    port: int = Field(default=8000, ge=1, le=65_535)
     data_dir: Path = Path("var")
     """Holds the embedded database, stored files, downloads and work directories."""
     database_url: str = ""
@@ -27,18 +27,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
-    max_body_bytes: int = Field(16 * 2**20, ge=1024)
-    job_slots: int = Field(1, ge=1, le=256)
-    threads_per_job: int = Field(0, ge=0, le=1024)
+    max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
+    job_slots: int = Field(default=1, ge=1, le=256)
+    threads_per_job: int = Field(default=0, ge=0, le=1024)
     """Torch threads of a trainer; 0 divides the host's cores by the slots."""
-    heartbeat_s: float = Field(5.0, gt=0)
-    lease_s: float = Field(30.0, gt=0)
-    resend_after_s: float = Field(15.0, gt=0)
-    max_attempts: int = Field(3, ge=1)
-    database_pool_size: int = Field(10, ge=1)
-    model_memory_bytes: int = Field(2 * 2**30, ge=2**20)
+    heartbeat_s: float = Field(default=5.0, gt=0)
+    lease_s: float = Field(default=30.0, gt=0)
+    resend_after_s: float = Field(default=15.0, gt=0)
+    max_attempts: int = Field(default=3, ge=1)
+    database_pool_size: int = Field(default=10, ge=1)
+    model_memory_bytes: int = Field(default=2 * 2**30, ge=2**20)
     """What the models loaded in one API process may take, by the size of their files."""
-    queue_limit_s: float = Field(2.0, gt=0)
+    queue_limit_s: float = Field(default=2.0, gt=0)
     """A prediction that would wait longer than this is refused with 429."""
 
     @field_validator("data_dir")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy import select, update
@@ -21,7 +22,7 @@ from services.settings import Settings
 WAKE_UPS_PER_SWEEP = 100
 """The oldest of the most urgent are sent again; the rest get their turn when these are claimed."""
 
-log = structlog.get_logger(__name__)
+log: Any = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,10 @@ class Sweeper:
 
     def sweep(self) -> SweepReport:
         lost = self._end_lapsed_jobs() + self._benchmark_runs.end_lapsed()
-        return SweepReport(lost, self._wake(Job) + self._wake(Benchmark))
+        woken = self._wake(
+            Job, [Job.priority.desc(), Job.created_at.asc()], self._queue.wake_job
+        ) + self._wake(Benchmark, [Benchmark.created_at.asc()], self._queue.wake_benchmark)
+        return SweepReport(lost, woken)
 
     def _end_lapsed_jobs(self) -> int:
         with self._db.read() as session:
@@ -93,8 +97,5 @@ class Sweeper:
                 .execution_options(synchronize_session=False)
             )
         for row in rows:
-            if isinstance(row, Job):
-                self._queue.wake_job(row)
-            else:
-                self._queue.wake_benchmark(row)
+            wake(row)
         return len(rows)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from services.db.engine import Database
+from services.db.tables import Model
+from services.errors import Invalid, Unavailable
+
+
+def test_a_write_commits_whole_or_not_at_all(database: Database) -> None:
+    now = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    with database.write() as session:
+        session.add(Model(name="kept", created_at=now, last_version=0))
+
+    def fail_in_the_middle() -> None:
+        with database.write() as session:
+            session.add(Model(name="lost", created_at=now, last_version=0))
+            session.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_in_the_middle()
+    with database.read() as session:
+        (model,) = session.scalars(select(Model)).all()
+    assert model.name == "kept"
+    assert model.created_at == now, "to the microsecond, and in UTC"
+
+
+def test_the_clock_is_aware_and_moves(database: Database) -> None:
+    with database.write() as session:
+        first, second = database.now(session), database.now(session)
+    assert first.utcoffset() is not None
+    assert second >= first
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////dev/null/torchkiln.db",
+        "postgresql://nobody@127.0.0.1:1/none",
+    ],
+)
+def test_a_database_that_does_not_answer_is_said_to_be_unavailable(url: str) -> None:
+    db = Database(url)
+    try:
+        for use in (db.read, db.write):
+            with pytest.raises(Unavailable, match="does not answer"), use() as session:
+                session.execute(text("SELECT 1"))
+    finally:
+        db.close()
+
+
+@pytest.mark.postgres
+def test_what_the_database_cannot_hold_is_invalid(postgres_url: str) -> None:
+    db = Database(postgres_url)
+    try:
+        with pytest.raises(Invalid), db.write() as session:
+            session.execute(text("SELECT CAST(:x AS TEXT)"), {"x": "a\0b"})
+    finally:
+        db.close()
+
+
+def test_sqlite_is_durable_and_lets_readers_in(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    try:
+        with db.read() as session:
+            assert session.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+            assert session.execute(text("PRAGMA synchronous")).scalar() == 2
+            assert session.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    finally:
+        db.close()

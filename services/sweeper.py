@@ -78,12 +78,11 @@ class Sweeper:
             log.warning("attempt_lost", job_id=job.id, attempt=attempt.number, job_status=status)
         return status
 
-    def _wake(self, table: type[Job] | type[Benchmark]) -> int:
+    def _wake(
+        self, table: type[Work], order: Sequence[ColumnElement[Any]], wake: Callable[[Work], None]
+    ) -> int:
         with self._db.write() as session:
             now = self._db.now(session)
-            order = (
-                [Job.priority.desc(), Job.created_at] if table is Job else [Benchmark.created_at]
-            )
             rows = session.scalars(
                 select(table)
                 .where(leases.unclaimed(table, now, self._settings.resend_after_s))

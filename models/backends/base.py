@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import ExportFailed
+from models.rows import Tensors
 from models.signature import Signature
 
 if TYPE_CHECKING:
     from models.servable import Servable
-
-Tensors = Mapping[str, NDArray[Any]]
 
 
 class Runner(Protocol):
@@ -23,6 +23,7 @@ class Runner(Protocol):
     def run(self, inputs: Tensors) -> dict[str, np.ndarray[Any, Any]]:
         """Named input arrays, batch first, in the signature's datatypes → named outputs.
 
+        Inputs may be read-only, unaligned or strided; outputs are C-contiguous and the caller's.
         Raises nothing for any batch size from 0 up whose shapes fit the signature.
         """
         ...
@@ -58,3 +59,31 @@ class Backend(Protocol):
         Raises `ExportFailed` if the file is missing or cannot be read.
         """
         ...
+
+
+def empty_outputs(signature: Signature) -> dict[str, NDArray[Any]]:
+    """The answer to zero rows. Runners give it without asking their library, because operators
+    differ in what they do with an empty batch (`view(0, -1)` of torch is an error)."""
+    return {
+        spec.name: np.empty((0, *(max(size, 0) for size in spec.row_shape)), spec.dtype)
+        for spec in signature.outputs
+    }
+
+
+def closed(*_: object) -> Any:
+    """Stands where a runner's model was after `close`."""
+    raise RuntimeError("this runner is closed")
+
+
+def need(file: Path) -> Path:
+    """`file`, if it is there; else `ExportFailed`."""
+    if not file.is_file():
+        raise ExportFailed(f"{file.name} is missing")
+    return file
+
+
+def export_failed(doing: str, error: Exception) -> ExportFailed:
+    """`error` of a library as one line fit for a user: no directories of this machine."""
+    lines = str(error).strip().splitlines() or [""]
+    line = re.sub(r"(?<![\w.:])/(?:[^\s/'\"]+/)+", "", lines[0])[:300]
+    return ExportFailed(f"{doing}: {type(error).__name__}: {line}".rstrip(": "))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from services import leases
 from services.attempts import Attempts
@@ -15,7 +16,7 @@ from services.claims import Claim
 from services.db.engine import Database
 from services.db.tables import Attempt, Benchmark, Job
 from services.job_state import JobStatus, Outcome
-from services.leases import Grip
+from services.leases import Grip, Work
 from services.queue import Queue
 from services.settings import Settings
 

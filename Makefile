@@ -1,0 +1,53 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TORCH := torch==2.14.1 torchvision==0.29.1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test lint types format bench clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(INSTALLED) ## Make the virtual environment with everything in it
+
+# Torch first and by itself: an index chosen for it alone (PIP_INDEX_URL for a CPU build, say)
+# then does not change where the rest comes from.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'torchkiln needs Python 3.11 or newer; name one with PYTHON=python3.12' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[service,dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## Train, certify, benchmark and serve a model on the embedded stack, then stop
+	$(BIN)/torchkiln demo
+
+up: $(INSTALLED) ## Run the embedded stack until Ctrl-C
+	$(BIN)/torchkiln up
+
+test: lint types $(INSTALLED) ## Everything that has to hold before a change lands
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(INSTALLED) ## Style, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(INSTALLED) ## Strict types on our own code
+	$(BIN)/basedpyright
+
+format: $(INSTALLED) ## Rewrite files in the one style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## Training loops against the tutorial's, and the backends' latency
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.backends
+
+clean: ## Remove what was made: the environment, data, caches
+	rm -rf $(VENV) var .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage *.egg-info

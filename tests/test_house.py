@@ -1,0 +1,55 @@
+"""Rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("api", "workers", "services", "models", "torchkiln")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_each_room_is_imported_from_this_repository(room: str) -> None:
+    """Their names are common ones; an installed package of the same name must not come first."""
+    module = __import__(room)
+    assert Path(module.__path__[0]) == ROOT / room
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "models.pipelines, models.backends, models.data, services.container",
+        "api.main",
+        "workers.main",
+        "torchkiln.cli",
+    ],
+)
+def test_what_serves_does_not_import_torch(modules: str) -> None:
+    """Two seconds and half a gigabyte that only trainers and torch backends need."""
+    heavy = "{'torch', 'matplotlib', 'sklearn', 'pandas', 'onnx'}"
+    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / line for line in listed.stdout.splitlines()]
+
+
+def test_no_python_file_is_longer_than_three_hundred_lines() -> None:
+    long = [
+        path.relative_to(ROOT).as_posix()
+        for path in tracked("*.py")
+        if "migrations/versions" not in path.as_posix()
+        and len(path.read_text().splitlines()) > 300
+    ]
+    assert long == []

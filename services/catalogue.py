@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ class Catalogue:
     def __init__(self, pipelines: Mapping[str, Pipeline] = PIPELINES) -> None:
         self._pipelines = pipelines
 
-    def list(self) -> tuple[Pipeline, ...]:
+    def list(self) -> Sequence[Pipeline]:
         return tuple(self._pipelines.values())
 
     def get(self, name: str) -> Pipeline:
@@ -31,8 +32,8 @@ class Catalogue:
     def resolve_params(self, pipeline: Pipeline, params: Mapping[str, Any]) -> dict[str, Any]:
         """All params with defaults filled in, or `Invalid` naming each field at fault."""
         try:
-            # JSON mode is strict where it matters (no "5" for 5) and lets 1 stand for 1.0.
-            return pipeline.params.model_validate(dict(params)).model_dump(mode="json")
+            # As JSON, which is what they came as: strict, and yet a list may stand for a tuple.
+            return pipeline.params.model_validate_json(json.dumps(params)).model_dump(mode="json")
         except ValidationError as error:
             raise Invalid(
                 f"the params do not fit the pipeline {pipeline.name}",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from services.settings import Settings
+
 ROOT = Path(__file__).parent.parent
 ROOMS = ("api", "workers", "services", "models", "torchkiln")
 
@@ -49,7 +51,14 @@ def test_no_python_file_is_longer_than_three_hundred_lines() -> None:
     long = [
         path.relative_to(ROOT).as_posix()
         for path in tracked("*.py")
-        if "migrations/versions" not in path.as_posix()
-        and len(path.read_text().splitlines()) > 300
+        if "migrations/versions" not in path.as_posix() and len(path.read_text().splitlines()) > 300
     ]
     assert long == []
+
+
+def test_every_setting_is_in_the_operators_manual() -> None:
+    manual = (ROOT / "docs/operations.md").read_text()
+    missing = [
+        name for name in Settings.model_fields if f"`TORCHKILN_{name.upper()}`" not in manual
+    ]
+    assert missing == []

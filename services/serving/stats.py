@@ -1,0 +1,93 @@
+"""What a version's backend has answered, in the figures of Triton's statistics extension.
+
+Plain integers, because they are counted on the hot path; whoever exports them reads them.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import Any
+
+BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Upper bounds of the histogram of a prediction's whole time in the service."""
+
+
+@dataclass(slots=True)
+class Timing:
+    """The course of one prediction, in nanoseconds."""
+
+    started: int = field(default_factory=time.perf_counter_ns)
+    input_ns: int = 0
+    queue_ns: int = 0
+    infer_ns: int = 0
+
+
+@dataclass(slots=True)
+class PredictionStats:
+    """Of one backend of one version, in this process."""
+
+    successes: int = 0
+    failures: int = 0
+    rows: int = 0
+    executions: int = 0
+    queue_ns: int = 0
+    input_ns: int = 0
+    infer_ns: int = 0
+    output_ns: int = 0
+    success_ns: int = 0
+    failure_ns: int = 0
+    last_ms: int = 0
+    """Of the latest prediction, milliseconds since 1970."""
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+
+    def succeeded(self, timing: Timing, rows: int) -> None:
+        total = time.perf_counter_ns() - timing.started
+        self.successes += 1
+        self.executions += 1
+        self.rows += rows
+        self.queue_ns += timing.queue_ns
+        self.input_ns += timing.input_ns
+        self.infer_ns += timing.infer_ns
+        self.output_ns += total - timing.queue_ns - timing.input_ns - timing.infer_ns
+        self.success_ns += total
+        self.last_ms = time.time_ns() // 1_000_000
+        self.buckets[bisect_left(BUCKETS_S, total / 1e9)] += 1
+
+    def failed(self, timing: Timing) -> None:
+        self.failures += 1
+        self.failure_ns += time.perf_counter_ns() - timing.started
+
+    def add(self, other: PredictionStats) -> None:
+        """Take in another backend's figures, for a version's sum."""
+        for name in self.__slots__:
+            if name == "buckets":
+                self.buckets = [a + b for a, b in zip(self.buckets, other.buckets, strict=True)]
+            elif name == "last_ms":
+                self.last_ms = max(self.last_ms, other.last_ms)
+            else:
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def to_triton(self) -> dict[str, Any]:
+        """The part of `…/stats` that is counted."""
+        return {
+            "last_inference": self.last_ms,
+            "inference_count": self.rows,
+            "execution_count": self.executions,
+            "inference_stats": {
+                "success": _duration(self.successes, self.success_ns),
+                "fail": _duration(self.failures, self.failure_ns),
+                "queue": _duration(self.successes, self.queue_ns),
+                "compute_input": _duration(self.successes, self.input_ns),
+                "compute_infer": _duration(self.successes, self.infer_ns),
+                "compute_output": _duration(self.successes, self.output_ns),
+                "cache_hit": _duration(0, 0),
+                "cache_miss": _duration(0, 0),
+            },
+            "batch_stats": [],
+        }
+
+
+def _duration(count: int, ns: int) -> dict[str, int]:
+    return {"count": count, "ns": ns}

@@ -1,0 +1,85 @@
+"""A version of a model as a serving process knows it: everything a request is checked against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from models.backends import BACKENDS, DEFAULT_ORDER
+from models.signature import Signature, TensorSpec
+from services.db.tables import ModelVersion
+from services.errors import Conflict, FieldError, Invalid
+from services.promotion import certified
+from services.registry import VersionView
+
+AUTO = "auto"
+
+
+class ServedVersion:
+    """Built once for each version and state of the registry, and shared by all its requests."""
+
+    def __init__(self, view: VersionView) -> None:
+        row = view.row
+        self.view = view
+        self.row: ModelVersion = row
+        self.name: str = row.name
+        self.version: int = row.version
+        self.signature = Signature.from_json(row.signature)
+        self.inputs: dict[str, TensorSpec] = {spec.name: spec for spec in self.signature.inputs}
+        self.outputs: dict[str, TensorSpec] = {spec.name: spec for spec in self.signature.outputs}
+        self.classes: list[str] | None = row.classes
+        self.backends: tuple[str, ...] = _in_order(certified(row.backends))
+        """Those that may answer, the generally fastest first."""
+
+    @cached_property
+    def _measured(self) -> list[tuple[int, str]]:
+        """(batch size, fastest backend), by the latest benchmark on this host."""
+        preferred: Mapping[str, str] = self.view.preferred_backend or {}
+        return sorted(
+            (int(size), name) for size, name in preferred.items() if name in self.backends
+        )
+
+    def backend_for(self, wanted: str | None, rows: int) -> str:
+        """The backend that answers a request of `rows` rows.
+
+        `wanted` None or `auto` is the fastest at the nearest batch size that was benchmarked, or
+        the first of the general order. Raises `Conflict` (`not_certified`) and `Invalid`.
+        """
+        if wanted is None or wanted == AUTO:
+            if not self.backends:
+                raise self._refused("any backend")
+            return self._fastest(rows) if self._measured else self.backends[0]
+        if wanted in self.backends:
+            return wanted
+        if wanted not in BACKENDS:
+            known = ", ".join([AUTO, *BACKENDS])
+            message = f"expected one of {known}, got {wanted[:64]!r}"
+            raise Invalid(
+                f"there is no such backend: {message}",
+                code="unknown_backend",
+                errors=(FieldError("backend", message),),
+            )
+        raise self._refused(wanted)
+
+    def _fastest(self, rows: int) -> str:
+        """Batch sizes are compared by ratio: 4 is as far from 1 as it is from 16."""
+        size = math.log(max(rows, 1))
+        return min(self._measured, key=lambda one: abs(math.log(one[0]) - size))[1]
+
+    def _refused(self, wanted: str) -> Conflict:
+        state: Mapping[str, Any] = self.row.backends.get(wanted, {})
+        why = f" ({state['status']}: {state['reason']})" if state.get("reason") else ""
+        allowed = ", ".join(self.backends) or "none"
+        return Conflict(
+            f"{self.name} version {self.version} is not certified for {wanted}{why}; "
+            f"certified: {allowed}",
+            code="not_certified",
+        )
+
+
+def _in_order(names: list[str]) -> tuple[str, ...]:
+    """As in DEFAULT_ORDER; backends that it does not know come after, as they are."""
+    known = [name for name in DEFAULT_ORDER if name in names]
+    return (*known, *(name for name in names if name not in DEFAULT_ORDER and name in BACKENDS))

@@ -1,0 +1,135 @@
+"""The registry in memory, kept up to date by asking the database whether its revision has risen.
+
+Requests are resolved here without a query. A process that cannot reach the database goes on
+with what it knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from services.db.tables import ModelVersion
+from services.errors import NotFound, ServiceError
+from services.promotion import CHAMPION
+from services.registry import Registry, Snapshot
+from services.serving.versions import ServedVersion
+
+POLL_S = 0.4
+
+log = structlog.get_logger(__name__)
+
+Versions = Mapping[str, Mapping[int, ServedVersion]]
+
+
+class RegistryWatch:
+    def __init__(self, registry: Registry, *, poll_s: float = POLL_S) -> None:
+        self._registry = registry
+        self._poll_s = poll_s
+        self._reading: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
+        self._revision = -1
+        self._task: asyncio.Task[None] | None = None
+        self._refs: dict[tuple[str, str | None], ServedVersion] = {}
+        self.versions: Versions = {}
+        self.aliases: Mapping[str, Mapping[str, int]] = {}
+        self.changed: Callable[[], None] = lambda: None
+        """Called in the event loop after each change."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the registry was read at all."""
+        return self._revision >= 0
+
+    def find(self, name: str, ref: str | None = None) -> ServedVersion | None:
+        """`ref` is a number or an alias; None is the champion. None: not that we knew."""
+        return self._refs.get((name, ref))
+
+    async def locate(self, name: str, ref: str | None = None) -> ServedVersion:
+        """Like `find`, but looks into the database before it says no.
+
+        Raises `NotFound`: `model_not_found` or `version_not_found`.
+        """
+        found = self.find(name, ref)
+        if found is None:
+            await self.refresh()
+            found = self.find(name, ref)
+        if found is not None:
+            return found
+        if name not in self.versions:
+            raise NotFound(f"there is no model {name[:64]}", code="model_not_found")
+        wanted = (CHAMPION if ref is None else ref)[:64]
+        raise NotFound(f"the model {name} has no version {wanted}", code="version_not_found")
+
+    async def refresh(self) -> None:
+        """Know everything that was committed before this call. Raises `Unavailable`.
+
+        However many ask at once, they share one read that begins after the last of them asked.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._read(after=self._reading))
+            self._next.add_done_callback(_retrieve)
+        await asyncio.shield(self._next)
+
+    async def _read(self, *, after: asyncio.Task[None] | None) -> None:
+        if after is not None:
+            await asyncio.wait({after})
+        self._reading, self._next = self._next, None
+        snapshot = await asyncio.to_thread(self._registry.snapshot, self._revision)
+        if snapshot is not None:
+            self._adopt(snapshot)
+
+    def _adopt(self, snapshot: Snapshot) -> None:
+        versions = {
+            name: {number: ServedVersion(view) for number, view in views.items()}
+            for name, views in snapshot.models.items()
+        }
+        refs: dict[tuple[str, str | None], ServedVersion] = {}
+        for name, numbered in versions.items():
+            for number, served in numbered.items():
+                refs[name, str(number)] = served
+            for alias, number in snapshot.aliases.get(name, {}).items():
+                if number in numbered:
+                    refs[name, alias] = numbered[number]
+            champion = refs.get((name, CHAMPION))
+            if champion is not None:
+                refs[name, None] = champion
+        self.versions, self.aliases, self._refs = versions, snapshot.aliases, refs
+        self._revision = snapshot.revision
+        self.changed()
+
+    def holds(self, row: ModelVersion) -> bool:
+        """Whether the version still exists."""
+        return row.version in self.versions.get(row.name, {})
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._follow(), name="registry watch")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _follow(self) -> None:
+        silent = False
+        while True:
+            try:
+                await self.refresh()
+                silent = False
+            except ServiceError as error:
+                if not silent:  # once for each time that it goes away
+                    log.warning("registry_unreachable", reason=error.detail)
+                silent = True
+            except Exception:  # one bad row must not freeze what this process knows
+                log.exception("registry_not_read")
+            await asyncio.sleep(self._poll_s)
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Take the exception of a read whose askers have all gone, so that nobody complains of it."""
+    if not task.cancelled():
+        task.exception()

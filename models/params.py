@@ -1,12 +1,13 @@
 """Params of the same shape in every pipeline, as pydantic models: the job form's fields.
 
 Every field carries a description and bounds, because clients build forms from the schema.
-Torch-free: the API validates with these.
+Torch-free: the API validates with these. A pipeline with other defaults declares the field again
+with the same annotated type (`epochs: Epochs = 100`), or a subclass of a nested model.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +21,23 @@ InitializationName = Literal[
     "kaiming_normal",
     "orthogonal",
 ]
+ActivationName = Literal["relu", "sigmoid", "tanh", "gelu", "silu", "elu", "leaky_relu"]
+
+UpdateRule = Annotated[OptimizerName, Field(description="Update rule")]
+LearningRate = Annotated[float, Field(gt=0, le=10, description="Learning rate")]
+ScheduleName = Annotated[
+    SchedulerName, Field(description="Learning-rate schedule, stepped every epoch")
+]
+Epochs = Annotated[int, Field(ge=1, le=100_000, description="Passes over the training rows")]
+BatchSize = Annotated[int, Field(ge=1, le=65_536, description="Rows in one optimizer step")]
+Width = Annotated[int, Field(ge=1, le=4096)]
+HiddenLayers = Annotated[
+    list[Width], Field(max_length=16, description="Units of each hidden layer, in order")
+]
+Activation = Annotated[ActivationName, Field(description="Between the layers")]
+Dropout = Annotated[
+    float, Field(ge=0, lt=1, description="Share of hidden units dropped while training")
+]
 
 
 class PipelineParams(BaseModel):
@@ -29,8 +47,8 @@ class PipelineParams(BaseModel):
 
 
 class Optimizer(PipelineParams):
-    name: OptimizerName = Field(default="adam", description="Update rule")
-    lr: float = Field(default=1e-3, gt=0, le=10, description="Learning rate")
+    name: UpdateRule = "adam"
+    lr: LearningRate = 1e-3
     weight_decay: float = Field(
         default=0.0, ge=0, le=1, description="L2 penalty (decoupled for adamw)"
     )
@@ -40,12 +58,10 @@ class Optimizer(PipelineParams):
 
 
 class Scheduler(PipelineParams):
-    name: SchedulerName = Field(
-        default="none", description="Learning-rate schedule, stepped every epoch"
-    )
+    name: ScheduleName = "none"
     step_size: int = Field(default=20, ge=1, le=10_000, description="Epochs between drops (`step`)")
     gamma: float = Field(
-        default=0.5, gt=0, le=1, description="Factor of a drop (`step`, `exponential`)"
+        default=0.5, gt=0, le=1, description="Factor of a drop (`step`, `exponential`, `plateau`)"
     )
     patience: int = Field(default=10, ge=0, le=1_000, description="Epochs without gain (`plateau`)")
     max_lr: float | None = Field(
@@ -58,16 +74,50 @@ class EarlyStopping(PipelineParams):
         default=0,
         ge=0,
         le=10_000,
-        description="Epochs without improvement before stopping; 0 never stops",
+        description="Epochs without improvement before stopping, which then keeps the best "
+        "epoch's weights; 0 never stops and keeps the last",
     )
-    min_delta: float = Field(default=0.0, ge=0, le=1e3, description="Improvement that counts")
+    min_delta: float = Field(
+        default=0.0, ge=0, le=1e3, description="Improvement of the loss that counts"
+    )
+
+
+class RegressionLoss(PipelineParams):
+    name: Literal["mse", "mae", "huber", "smooth_l1"] = Field(default="mse", description="Loss")
+    delta: float = Field(
+        default=1.0,
+        gt=0,
+        le=1e6,
+        description="Error where squared turns linear (`huber`, `smooth_l1`)",
+    )
+
+
+class BinaryLoss(PipelineParams):
+    name: Literal["bce"] = Field(
+        default="bce", description="Loss: binary cross-entropy of the logit"
+    )
+    positive_weight: float = Field(
+        default=1.0, gt=0, le=1e4, description="Weight of a row of the positive class"
+    )
+
+
+class MulticlassLoss(PipelineParams):
+    name: Literal["cross_entropy"] = Field(
+        default="cross_entropy", description="Loss of the logits"
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of a label spread evenly over all classes"
+    )
+
+
+Loss = RegressionLoss | BinaryLoss | MulticlassLoss
 
 
 class TrainingParams(PipelineParams):
     """What every pipeline that trains takes. A pipeline overrides defaults, never names."""
 
-    epochs: int = Field(default=20, ge=1, le=100_000, description="Passes over the training rows")
-    batch_size: int = Field(default=32, ge=1, le=65_536, description="Rows in one optimizer step")
+    epochs: Epochs = 20
+    batch_size: BatchSize = 32
     optimizer: Optimizer = Field(default_factory=Optimizer, description="Update rule and rate")
     scheduler: Scheduler = Field(default_factory=Scheduler, description="Learning-rate schedule")
     initialization: InitializationName = Field(
@@ -76,9 +126,19 @@ class TrainingParams(PipelineParams):
     early_stopping: EarlyStopping = Field(
         default_factory=EarlyStopping, description="When to stop before `epochs`"
     )
-    checkpoint_every: int = Field(
-        default=5,
+    validation_fraction: float | None = Field(
+        default=None,
+        ge=0,
+        le=0.5,
+        description="Share of the training rows held back to judge epochs by (early stopping, "
+        "`plateau`, the best checkpoint); null holds back a tenth where early stopping or "
+        "`plateau` needs it and else nothing, and then the training loss judges. The test rows "
+        "never do.",
+    )
+    checkpoint_every: int | None = Field(
+        default=None,
         ge=1,
         le=100_000,
-        description="Epochs between checkpoints; the last epoch has one too",
+        description="Epochs between checkpoints; null saves as often as costs under 3 % of the "
+        "time. The end always has one.",
     )

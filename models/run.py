@@ -69,3 +69,5 @@ class Outcome:
     """Final figures for the job's `results`; JSON-ready, finite numbers only."""
     model: TrainedModel | None = None
     """What to export, certify and publish; None for experiments and diagnostics."""
+    lineage: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the version's lineage should tell besides the job's own fields: `dataset_sha256`."""

@@ -51,9 +51,7 @@ class Backend(Protocol):
         """
         ...
 
-    def load(
-        self, directory: Path, signature: Signature, *, threads: int | None = None
-    ) -> Runner:
+    def load(self, directory: Path, signature: Signature, *, threads: int | None = None) -> Runner:
         """Open what `export` wrote. `threads`: for one call; None leaves it to the library.
 
         Raises `ExportFailed` if the file is missing or cannot be read.
@@ -85,5 +83,5 @@ def need(file: Path) -> Path:
 def export_failed(doing: str, error: Exception) -> ExportFailed:
     """`error` of a library as one line fit for a user: no directories of this machine."""
     lines = str(error).strip().splitlines() or [""]
-    line = re.sub(r"(?<![\w.:])/(?:[^\s/'\"]+/)+", "", lines[0])[:300]
+    line = re.sub(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+", "", lines[0])[:300]
     return ExportFailed(f"{doing}: {type(error).__name__}: {line}".rstrip(": "))

@@ -1,0 +1,74 @@
+"""The model as it was trained: its architecture rebuilt in Python, its weights from safetensors.
+
+A whole-module pickle is refused on purpose: it runs code when opened and breaks when code moves.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from models.backends.base import Runner, Tensors, export_failed, need
+from models.errors import ExportFailed
+from models.files import write_atomically
+from models.lazy import lazy
+from models.signature import Signature
+
+if TYPE_CHECKING:
+    import safetensors.torch as safetensors_torch
+
+    import models.servable as servables
+    import models.torch_runner as torch_runner
+    from models.servable import Servable
+else:
+    safetensors_torch = lazy("safetensors.torch")
+    servables = lazy("models.servable")
+    torch_runner = lazy("models.torch_runner")
+
+ARCHITECTURE = "architecture.json"
+
+
+class EagerBackend:
+    name = "eager"
+    file = "model.safetensors"
+    media_type = "application/octet-stream"
+
+    def export(
+        self, servable: Servable, example: Tensors, signature: Signature, directory: Path
+    ) -> None:
+        """Writes `architecture.json` beside the weights; needs no example."""
+        try:
+            # Copies, because safetensors refuses tensors that share memory (tied weights).
+            state = {
+                name: tensor.detach().cpu().contiguous().clone()
+                for name, tensor in servable.state_dict().items()
+            }
+            weights = safetensors_torch.save(state)
+            architecture = json.dumps(servable.architecture, indent=2, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise export_failed("the weights could not be written", error) from error
+        write_atomically(directory / ARCHITECTURE, architecture.encode())
+        write_atomically(directory / self.file, weights)
+
+    def load(self, directory: Path, signature: Signature, *, threads: int | None = None) -> Runner:
+        architecture = _architecture(need(directory / ARCHITECTURE))
+        weights = need(directory / self.file)
+        servable = servables.build(architecture)
+        try:
+            state = safetensors_torch.load_file(weights)
+            servable.load_state_dict(state, strict=True)
+        except Exception as error:  # SafetensorError and torch's RuntimeError share no base
+            raise export_failed(f"{self.file} does not fit {ARCHITECTURE}", error) from error
+        model = servable.eval().requires_grad_(False)
+        return torch_runner.TorchRunner(model, signature, threads=threads)
+
+
+def _architecture(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise export_failed(f"{file.name} is not JSON", error) from error
+    if not isinstance(value, dict):
+        raise ExportFailed(f"{file.name} is not a JSON object")
+    return cast(dict[str, Any], value)

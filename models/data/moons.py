@@ -1,0 +1,59 @@
+"""Two interleaving half circles: the tutorial's set for binary classification (section 6)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.base import Builtin, Dataset, DatasetInfo
+from models.data.splits import stratified_split
+from models.lazy import lazy
+from models.run import Reporter
+
+if TYPE_CHECKING:
+    from sklearn import datasets
+else:
+    datasets = lazy("sklearn.datasets")
+
+ROWS = 1000
+NOISE = 0.2
+SEED = 42
+"""Of the points and of the split: the tutorial's `random_state` for both."""
+
+INFO = DatasetInfo(
+    id="moons",
+    title="Two interleaving half circles with noise",
+    kind="csv",
+    source=f"scikit-learn make_moons(n_samples={ROWS}, noise={NOISE}, random_state={SEED})",
+    task="binary",
+    bundled=True,
+    rows=ROWS,
+    shape=(2,),
+    features=("x1", "x2"),
+    target="moon",
+    classes=("upper", "lower"),
+)
+
+
+@cache
+def _arrays() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    made: Any = datasets.make_moons(n_samples=ROWS, noise=NOISE, random_state=SEED)
+    return made[0].astype(np.float32), made[1].astype(np.int64)
+
+
+def _first(_data_dir: Path, rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    inputs, targets = _arrays()
+    return inputs[:rows], targets[:rows]
+
+
+def _load(_data_dir: Path, _report: Reporter) -> Dataset:
+    inputs, targets = _arrays()
+    train, test = stratified_split(targets, 0.2, SEED)
+    return Dataset(INFO, inputs, targets, train, test)
+
+
+DATASET = Builtin(INFO, _load, _first)

@@ -1,0 +1,75 @@
+"""Batches out of rows: cut them, repeat them, or make some up. Torch-free."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from models.signature import Signature, TensorSpec
+
+Tensors = Mapping[str, NDArray[Any]]
+"""Named arrays, batch first."""
+
+FREE_SIZE = 16
+"""What a made-up row takes for a dimension that may vary."""
+
+
+def row_count(rows: Tensors) -> int:
+    """How many rows a batch has: the first dimension, the same in every array."""
+    for array in rows.values():
+        return array.shape[0]
+    raise ValueError("a batch has at least one array")
+
+
+def take(rows: Tensors, start: int, count: int) -> dict[str, NDArray[Any]]:
+    """`count` rows from `start` on, going round to the first after the last; a copy."""
+    index = (start + np.arange(count)) % max(row_count(rows), 1)
+    return {name: array[index] for name, array in rows.items()}
+
+
+def synthetic(
+    signature: Signature, count: int, *, seed: int, directory: Path | None = None
+) -> dict[str, NDArray[Any]]:
+    """`count` made-up rows in the model's own range, for timing where no data may be kept.
+
+    Features of a model that standardises are drawn from N(mean, std²) of the statistics in
+    `directory`; other floats from [0, 1), pixels from 0 to 255; other
+    integers (ids, lengths) are 1.
+    """
+    rng = np.random.default_rng(seed)
+    made = {spec.name: _draw(spec, count, rng) for spec in signature.inputs}
+    statistics = _statistics(directory) if directory else None
+    first = signature.inputs[0]
+    if statistics and first.dtype.kind == "f":
+        mean, std = statistics
+        drawn = mean + std * rng.standard_normal(made[first.name].shape)
+        made[first.name] = drawn.astype(first.dtype)
+    return made
+
+
+def _draw(spec: TensorSpec, count: int, rng: np.random.Generator) -> NDArray[Any]:
+    shape = (count, *(FREE_SIZE if size < 0 else size for size in spec.row_shape))
+    if spec.dtype.kind == "f":
+        return rng.random(shape).astype(spec.dtype)
+    if spec.dtype == np.uint8:
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    return np.ones(shape, spec.dtype)
+
+
+def _statistics(directory: Path) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Mean and standard deviation of a model that begins with `standardize`; None without."""
+    try:
+        architecture = json.loads((directory / "architecture.json").read_bytes())
+        if architecture["pre"]["name"] != "standardize":
+            return None
+        file: Any
+        with safe_open(directory / "model.safetensors", framework="numpy") as file:
+            return file.get_tensor("pre.mean"), file.get_tensor("pre.std")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        return None

@@ -1,0 +1,190 @@
+"""What the pipelines that fit a net to labelled rows have in common, from dataset to outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models import data
+from models.data import Dataset
+from models.data.splits import split, stratified_split
+from models.determinism import derive, seed_everything
+from models.errors import InvalidData
+from models.evaluation import Measure, Rows
+from models.initialization import initialize
+from models.losses import build_loss
+from models.params import Loss, TrainingParams
+from models.publishing import TrainedModel
+from models.run import Outcome, RunContext
+from models.servable import Servable, build
+from models.signature import Signature, TensorSpec
+from models.training import Fit, Trained, Trainer
+from models.transforms import Normalize, Standardize
+
+HELD_OUT = 256
+"""Test rows that go along for the certificates; the first ones, at most so many."""
+
+DEFAULT_VALIDATION = 0.1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What makes one supervised pipeline different from another."""
+
+    task: str
+    architecture: Mapping[str, Any]
+    loss: Loss
+    prepare_targets: Callable[[NDArray[Any]], Tensor]
+    """A dataset's targets → what the loss takes."""
+    output: TensorSpec
+    measures: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained servable, with all that plots and figures are made of."""
+
+    dataset: Dataset
+    servable: Servable
+    """In eval mode, on the CPU."""
+    trained: Trained
+    problem: Problem
+    watched: str
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        return self.trained.history
+
+    def answers(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What the servable, as it will be served, says to these rows of the dataset."""
+        with torch.inference_mode():
+            answer: Any = self.servable(torch.from_numpy(self.dataset.inputs[rows]))
+        return answer.numpy()
+
+
+def load_dataset(context: RunContext) -> Dataset:
+    if context.dataset not in data.BUILTIN:
+        raise InvalidData(f"there is no dataset {context.dataset!r} for this pipeline")
+    return data.load(context.dataset, context.data_dir, context.report)
+
+
+def fit(
+    context: RunContext, params: TrainingParams, dataset: Dataset, problem: Problem
+) -> Fitted:
+    """Train a fresh net on the dataset's training rows.
+
+    Everything random (weights, validation rows, order, dropout) comes from `context.seed`.
+    """
+    seed_everything(context.seed)
+    device = torch.device(context.device)
+    train, validation = _divide(dataset, params, context.seed)
+    servable = build(problem.architecture)
+    _take_statistics(servable.pre, dataset.inputs[train])
+    initialize(servable.net, params.initialization)
+    servable.to(device)
+
+    def rows(index: NDArray[np.int64]) -> Rows:
+        """What stands before the net has nothing to learn, so it is done once for all epochs."""
+        with torch.no_grad():
+            inputs = servable.pre(torch.from_numpy(dataset.inputs[index]).to(device))
+        return Rows(inputs, problem.prepare_targets(dataset.targets[index]).to(device))
+
+    held_out = {"test": rows(dataset.test)}
+    if len(validation):
+        held_out["validation"] = rows(validation)
+    task = Fit(
+        servable,
+        servable.net,
+        build_loss(problem.loss).to(device),
+        rows(train),
+        held_out,
+        problem.measures,
+        watched="validation_loss" if len(validation) else "train_loss",
+        about=_about(dataset, servable, params, context),
+    )
+    trained = Trainer(task, params, context).run()
+    return Fitted(dataset, servable.cpu().eval(), trained, problem, task.watched)
+
+
+def _about(
+    dataset: Dataset, servable: Servable, params: TrainingParams, context: RunContext
+) -> dict[str, Any]:
+    """What makes a checkpoint file understandable by itself."""
+    return {
+        "architecture": servable.architecture,
+        "dataset": dataset.info.id,
+        "dataset_sha256": dataset.sha256,
+        "params": params.model_dump(mode="json"),
+        "seed": context.seed,
+    }
+
+
+def outcome(fitted: Fitted, metrics: Mapping[str, float], **results: Any) -> Outcome:
+    """The run's end: its figures, and the model to publish.
+
+    `metrics` are the published model's, on rows that training never saw; `results` what else the
+    job should tell.
+    """
+    trained, dataset = fitted.trained, fitted.dataset
+    held_out = dataset.inputs[dataset.test[:HELD_OUT]]
+    signature = Signature(
+        (TensorSpec("input", "FP32", (-1, *dataset.info.shape)),), (fitted.problem.output,)
+    )
+    classes = dataset.info.classes
+    model = TrainedModel(
+        fitted.servable,
+        signature,
+        fitted.problem.task,
+        None if classes is None else list(classes),
+        dict(metrics),
+        {"input": held_out},
+    )
+    figures = {
+        **metrics,
+        "train_loss": trained.history[trained.kept_epoch - 1]["train_loss"],
+        "epochs": len(trained.history),
+        "best_epoch": trained.best_epoch,
+        "kept_epoch": trained.kept_epoch,
+        "watched": fitted.watched,
+        "parameters": sum(p.numel() for p in fitted.servable.parameters()),
+        "train_rows": len(dataset.train),
+        "test_rows": len(dataset.test),
+    }
+    lineage = {
+        "dataset_sha256": dataset.sha256,
+    }
+    return Outcome({**figures, **results}, model, lineage)
+
+
+def _divide(
+    dataset: Dataset, params: TrainingParams, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The dataset's training rows → those to train on and those to judge epochs by."""
+    fraction = params.validation_fraction
+    if fraction is None:
+        needed = params.early_stopping.patience > 0 or params.scheduler.name == "plateau"
+        fraction = DEFAULT_VALIDATION if needed else 0.0
+    own = derive(seed, "validation")
+    if dataset.info.classes is None:
+        kept, held = split(len(dataset.train), fraction, own)
+    else:
+        kept, held = stratified_split(dataset.targets[dataset.train], fraction, own)
+    return dataset.train[kept], dataset.train[held]
+
+
+def _take_statistics(pre: nn.Module, inputs: NDArray[np.float32]) -> None:
+    """Mean and spread of the training rows alone, per feature or per channel of pixels."""
+    if isinstance(pre, Standardize | Normalize):
+        axes = (0,) if isinstance(pre, Standardize) else (0, 2, 3)
+        mean = inputs.mean(axis=axes, dtype=np.float64, keepdims=True)
+        # In blocks, because the differences of all of MNIST in float64 would be 376 MB.
+        blocks = np.array_split(inputs, 1 + len(inputs) // 4096)
+        squares = sum(((block - mean) ** 2).sum(axis=axes) for block in blocks)
+        std = np.sqrt(squares * (mean.size / inputs.size))
+        pre.set(torch.from_numpy(mean), torch.from_numpy(std))

@@ -1,0 +1,250 @@
+"""The one training loop: seeded, resumable, interruptible, reporting through a callback.
+
+Rows that fit in memory are tensors in the order of a permutation of (seed, epoch); nothing waits
+for the device, except once an epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.checkpoints import Cadence, CheckpointFolder, SavedCheckpoint, read_checkpoint
+from models.determinism import deterministic, permutation
+from models.errors import Diverged, Interrupted, InvalidData
+from models.evaluation import Measure, Rows, evaluate
+from models.flat import FlatParameters
+from models.optimizers import FlatOptimizer, build_scheduler
+from models.params import TrainingParams
+from models.run import RunContext
+from models.run_state import RunState
+
+GATHERED = 1 << 20
+"""Input elements that are put in order at once: one copy of many batches is cheaper than many, and
+4 MB still fit in a cache."""
+
+PROGRESS_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What is trained, on what."""
+
+    model: nn.Module
+    """What a checkpoint holds: the trainable parameters and all buffers."""
+    net: nn.Module
+    """The part of `model` that takes `Rows.inputs`."""
+    loss: nn.Module
+    """(outputs, targets) → the mean over the rows, a scalar."""
+    train: Rows
+    held_out: Mapping[str, Rows] = field(default_factory=dict[str, Rows])
+    """By name (`test`, `validation`): evaluated every epoch, never trained on."""
+    measures: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
+    """By name (`accuracy`): evaluated every epoch, on `train` and on `held_out`."""
+    watched: str = "train_loss"
+    """The metric that decides about the best epoch, early stopping and `plateau`."""
+    about: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Kept in every checkpoint for its readers: architecture, dataset digest, params."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training ended. The model has the weights of `kept_epoch`."""
+
+    history: list[dict[str, float]]
+    """The metrics of each epoch, in order."""
+    best_epoch: int
+    """Counted from 1: the lowest watched loss."""
+    kept_epoch: int
+    """The best one after early stopping, else the last."""
+    steps: int
+    checkpoint: SavedCheckpoint
+    """The last one."""
+
+
+def batches(
+    rows: Rows, order: Tensor, size: int, first: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """`rows` in `order`, in batches of `size` (the last may be smaller), from batch `first` on."""
+    width = max(1, rows.inputs.numel() // len(rows))
+    gathered = size * max(1, GATHERED // (size * width))
+    for index in order[first * size :].to(rows.inputs.device).split(gathered):
+        inputs, targets = rows.inputs.index_select(0, index), rows.targets.index_select(0, index)
+        yield from zip(inputs.split(size), targets.split(size), strict=True)
+
+
+class Trainer:
+    """One run of the loop. Use once."""
+
+    def __init__(self, fit: Fit, params: TrainingParams, context: RunContext) -> None:
+        self._fit = fit
+        self._params = params
+        self._context = context
+        self._report = context.report
+        self._flat = FlatParameters(fit.model)
+        optimizer = FlatOptimizer(self._flat.parameter, params.optimizer)
+        self._state = RunState(
+            fit.model,
+            optimizer,
+            build_scheduler(optimizer, params.scheduler, params.epochs),
+            params.early_stopping,
+            torch.device(context.device),
+        )
+        self._folder = CheckpointFolder(context.workdir / "checkpoints")
+        self._cadence = Cadence(params.checkpoint_every, time.monotonic())
+        self._saved: SavedCheckpoint | None = None
+        self._steps = params.epochs * -(-len(fit.train) // params.batch_size)
+        self._told_at = -math.inf
+
+    def run(self) -> Trained:
+        """Train to the end.
+
+        Raises `Interrupted` after saving a checkpoint when the reporter says so, `Diverged` when
+        a loss is no longer finite, `CheckpointCorrupt` or `InvalidData` when the checkpoint to
+        resume from is damaged or of another model.
+        """
+        state = self._state
+        try:
+            with deterministic():
+                if self._context.resume is not None:
+                    self._continue_from(self._context.resume)
+                while state.epoch < self._params.epochs and not state.watch.exhausted:
+                    self._train_epoch()
+                    self._end_epoch()
+                return self._finish()
+        finally:
+            self._flat.release()
+
+    def _continue_from(self, path: Path) -> None:
+        saved = read_checkpoint(path)
+        if saved["shape"] != self._shape():
+            raise InvalidData("the checkpoint was made with another batch size or other rows")
+        state = self._state
+        state.load_state_dict(saved)
+        self._report.log(
+            f"continuing after epoch {state.epoch}, step {state.step}",
+            epoch=state.epoch,
+            step=state.step,
+        )
+
+    def _shape(self) -> list[int]:
+        """What a position within an epoch refers to."""
+        return [len(self._fit.train), self._params.batch_size]
+
+    def _train_epoch(self) -> None:
+        fit, state, grad = self._fit, self._state, self._flat.grad
+        net, loss_of, optimizer = fit.net, fit.loss, state.optimizer
+        order = permutation(len(fit.train), self._context.seed, state.epoch)
+        fit.model.train()
+        for inputs, targets in batches(fit.train, order, self._params.batch_size, state.batch):
+            self._between_steps()
+            loss = loss_of(net(inputs), targets)
+            grad.zero_()
+            loss.backward()
+            optimizer.update()
+            state.running.add(loss.detach(), len(inputs))
+            state.batch += 1
+            state.step += 1
+
+    def _between_steps(self) -> None:
+        reason = self._report.interrupted()
+        if reason is not None:
+            self._save()
+            raise Interrupted(reason)
+        now = time.monotonic()
+        if now - self._told_at >= PROGRESS_EVERY_S:
+            self._tell_progress(now)
+        if self._cadence.due(now):
+            self._save()
+
+    def _tell_progress(self, now: float) -> None:
+        self._told_at = now
+        self._report.progress(
+            epoch=self._state.epoch,
+            epochs=self._params.epochs,
+            step=self._state.step,
+            steps=self._steps,
+        )
+
+    def _end_epoch(self) -> None:
+        state = self._state
+        metrics = self._measure()
+        improved = state.watch.see(metrics[self._fit.watched])
+        if improved and self._params.early_stopping.patience:
+            state.remember_best()
+        self._step_schedule(metrics)
+        state.history.append(metrics)
+        state.epoch, state.batch = state.epoch + 1, 0
+        self._report.metrics(metrics, epoch=state.epoch, step=state.step)
+        if self._cadence.due_at_end_of(state.epoch, time.monotonic()):
+            self._save()
+
+    def _measure(self) -> dict[str, float]:
+        """The epoch's figures; the only place where the loop waits for the device."""
+        fit = self._fit
+        fit.model.eval()
+        found = {"train_loss": self._state.running.finish()}
+        sets: list[tuple[str, Rows, nn.Module | None]] = [("train", fit.train, None)]
+        sets += [(name, rows, fit.loss) for name, rows in fit.held_out.items()]
+        for name, rows, loss in sets:
+            if loss is not None or fit.measures:
+                values = evaluate(fit.net, rows, loss, fit.measures)
+                found |= {f"{name}_{figure}": value for figure, value in values.items()}
+        numbers = torch.stack([value.double() for value in found.values()]).tolist()
+        metrics = dict(zip(found, numbers, strict=True)) | {"lr": self._state.optimizer.lr}
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise self._diverged(name, value)
+        return metrics
+
+    def _diverged(self, name: str, value: float) -> Diverged:
+        return Diverged(
+            f"{name} became {value:g} in epoch {self._state.epoch + 1}; "
+            "a smaller learning rate or another initialization may help"
+        )
+
+    def _step_schedule(self, metrics: Mapping[str, float]) -> None:
+        """Set the rate of the next epoch; after the last one there is none."""
+        scheduler = self._state.scheduler
+        if scheduler is None or self._state.epoch + 1 == self._params.epochs:
+            return
+        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            scheduler.step(metrics[self._fit.watched])
+        else:
+            scheduler.step()
+
+    def _save(self) -> SavedCheckpoint:
+        """Write a checkpoint of this moment, unless the last one already is."""
+        state = self._state
+        if self._saved is not None and self._saved.step == state.step:
+            return self._saved
+        began = time.monotonic()
+        if not bool(self._flat.parameter.isfinite().all()):
+            raise self._diverged("a weight", math.nan)
+        self._saved = self._folder.save(
+            {"shape": self._shape(), "about": dict(self._fit.about), **state.state_dict()},
+            epoch=state.epoch,
+            step=state.step,
+            metrics=state.history[-1] if state.history else {},
+            best=state.batch == 0 and 0 < state.epoch == state.watch.best_epoch,
+        )
+        self._cadence.saved(began, time.monotonic())
+        self._report.checkpoint(self._saved)
+        return self._saved
+
+    def _finish(self) -> Trained:
+        state = self._state
+        checkpoint = self._save()
+        self._tell_progress(time.monotonic())
+        kept = state.epoch
+        if state.best_weights is not None:
+            self._fit.model.load_state_dict(state.best_weights)
+            kept = state.watch.best_epoch
+        return Trained(state.history, state.watch.best_epoch, kept, state.step, checkpoint)

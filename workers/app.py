@@ -1,0 +1,40 @@
+"""The Celery application of a worker: which tasks there are, and how they are fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from celery import Celery
+
+from services.queue import celery_app
+
+Task = Callable[[str], None]
+"""Takes the id of what is to be done, and raises nothing."""
+
+
+def worker_app(
+    redis_url: str, tasks: Mapping[str, Task], *, queues: Sequence[str], slots: int
+) -> Celery:
+    """`tasks` by their names on the wire.
+
+    A message is acknowledged when its task starts, and none is fetched before a slot is free for
+    it: the message only wakes a worker up, so it is better lost than held back from another one.
+    """
+    app = celery_app(redis_url)
+    app.conf.update(
+        worker_pool="workers.consumer:WakingPool",
+        worker_concurrency=slots,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        task_acks_late=False,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+    )
+    app.amqp.queues.select(queues)
+    for name, task in tasks.items():
+        app.task(name=name)(task)
+    app.finalize()
+    return app

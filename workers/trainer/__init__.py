@@ -1,0 +1,1 @@
+"""The trainer: one fresh process a job, that knows no database and no broker."""

@@ -1,0 +1,3 @@
+from workers.trainer.main import main
+
+main()

@@ -1,0 +1,71 @@
+"""Everything slow that a run needs, done before there is a run."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+MODULES = (
+    "models.benchmarking",
+    "models.latency_plot",
+    "models.pipelines",
+    "models.publishing",
+    "models.training",
+    "sklearn.datasets",
+)
+"""What runs import. They bind matplotlib and the like at first use."""
+
+PACKAGES = ("torchkiln", "torch", "torchvision", "onnxruntime", "numpy")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a warm process has."""
+
+    devices: list[dict[str, Any]]
+    """`{"name": "cpu"}`, `{"name": "cuda:0", "model", "memory_bytes"}`."""
+    versions: dict[str, str]
+    default_threads: int
+    """What torch takes by itself."""
+
+
+def up(threads: int) -> Prepared:
+    """Import torch, let it use `threads`, and take a step.
+
+    The first optimizer of a process imports torch._dynamo, which takes a second: it is made here.
+    """
+    import torch
+
+    default_threads = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    layer = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(layer.parameters())
+    layer(torch.zeros(1, 2)).sum().backward()
+    optimizer.step()
+    for module in MODULES:
+        importlib.import_module(module)
+    return Prepared(_devices(), _versions(), default_threads)
+
+
+def _devices() -> list[dict[str, Any]]:
+    import torch
+
+    found: list[dict[str, Any]] = [{"name": "cpu"}]
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            device = torch.cuda.get_device_properties(index)
+            found.append(
+                {
+                    "name": f"cuda:{index}",
+                    "model": device.name,
+                    "memory_bytes": device.total_memory,
+                }
+            )
+    return found
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

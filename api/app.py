@@ -1,0 +1,79 @@
+"""The application: routes, middleware and errors put around the services that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from api import errors, metrics, openapi
+from api.auth import Authenticator
+from api.http_stats import HttpStats
+from api.infer import InferFastPath
+from api.middleware import GuardMiddleware, RequestMiddleware
+from api.routes import ROUTERS
+from api.routes.system import installed
+from api.state import State
+from services.container import Container
+from services.serving.engine import Engine
+
+DESCRIPTION = """
+Trains PyTorch models, exports and certifies them, times them on this host and serves them.
+
+`/v1` manages datasets, jobs, models and benchmarks; `/v2` is the Open Inference Protocol, for
+`tritonclient` and its like. Errors are RFC 9457 problems on `/v1` and `{"error": …}` on `/v2`.
+"""
+
+
+def create_app(container: Container) -> tuple[ASGIApp, State]:
+    """→ the ASGI application, and what its routes work with.
+
+    Its lifespan starts and stops the serving engine; the container stays its owner's.
+    """
+    state = _state(container)
+    app = FastAPI(
+        title="torchkiln",
+        version=installed("torchkiln") or "0",
+        lifespan=_lifespan(state),
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.kiln = state
+    for router in ROUTERS:
+        app.include_router(router)
+    errors.install(app)
+    openapi.install(app, DESCRIPTION)
+    guarded = GuardMiddleware(app, state.authenticator, state.max_body_bytes)
+    return InferFastPath(RequestMiddleware(guarded, state.http_stats), state), state
+
+
+def _state(container: Container) -> State:
+    settings = container.settings
+    engine = Engine(
+        container.registry,
+        memory_bytes=settings.model_memory_bytes,
+        queue_limit_s=settings.queue_limit_s,
+    )
+    http_stats = HttpStats()
+    return State(
+        container=container,
+        engine=engine,
+        authenticator=Authenticator(container.keys),
+        http_stats=http_stats,
+        metrics=metrics.registry(container, engine, http_stats),
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def _lifespan(state: State):
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        await state.engine.start()
+        try:
+            yield
+        finally:
+            await state.engine.stop()
+
+    return lifespan

@@ -1,0 +1,83 @@
+"""Training jobs: submit, look, stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from api.bodies import json_body, json_docs
+from api.openapi import errors
+from api.schemas.common import ListOf, listed
+from api.schemas.jobs import JobIn, JobOut
+from api.state import DEFAULT_LIMIT, After, Id, Limit, Services
+from services.job_state import JobStatus
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key and body give the same job, however often they are sent",
+    ),
+]
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses={200: {"model": JobOut, "description": "Accepted before under this key"}}
+    | errors(404, 409, 415),
+    openapi_extra=json_docs(JobIn),
+)
+def submit_job(
+    body: Annotated[JobIn, Depends(json_body(JobIn))],
+    request: Request,
+    response: Response,
+    services: Services,
+    key: IdempotencyKey = None,
+) -> JobOut:
+    """Accept a job. It is never lost from here on, whatever happens to broker or workers."""
+    view, created = services.jobs.submit(
+        body.to_service(), idempotency_key=key, request_id=request.state.request_id
+    )
+    response.status_code = 202 if created else 200
+    response.headers["Location"] = f"/v1/jobs/{view.job.id}"
+    return JobOut.show(view)
+
+
+@router.get("")
+def list_jobs(
+    services: Services,
+    status: Annotated[JobStatus | None, Query()] = None,
+    pipeline: Annotated[str | None, Query(max_length=64)] = None,
+    model: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: After = None,
+) -> ListOf[JobOut]:
+    """Newest first."""
+    page = services.jobs.list(
+        status=status, pipeline=pipeline, model=model, limit=limit, after=after
+    )
+    return listed(page, JobOut.show)
+
+
+@router.get("/{job_id}", responses=errors(404))
+def get_job(job_id: Id, services: Services) -> JobOut:
+    return JobOut.show(services.jobs.get(job_id))
+
+
+@router.post("/{job_id}/cancel", responses=errors(404, 409))
+def cancel_job(job_id: Id, services: Services) -> JobOut:
+    """Save a checkpoint, then stop. 409 `invalid_state` where there is nothing left to stop."""
+    return JobOut.show(services.jobs.cancel(job_id))
+
+
+@router.post("/{job_id}/kill", responses=errors(404, 409))
+def kill_job(job_id: Id, services: Services) -> JobOut:
+    """Stop now."""
+    return JobOut.show(services.jobs.kill(job_id))

@@ -1,0 +1,55 @@
+"""Predictions for people: JSON rows, a picture, a table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from api.bodies import read_body
+from api.openapi import errors
+from api.schemas.prediction import PredictIn, PredictOut
+from api.state import AppState
+from services.serving.bodies import unpack
+from services.serving.images import MEDIA_TYPES
+from services.serving.prediction import predict
+
+router = APIRouter(prefix="/v1/models", tags=["prediction"])
+
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": PredictIn.model_json_schema()},
+        **dict.fromkeys(MEDIA_TYPES, BYTES),
+        "text/csv": {"schema": {"type": "string"}},
+    },
+}
+
+
+@router.post(
+    "/{target}/predict",
+    response_model=PredictOut,
+    responses=errors(404, 409, 415, 429),
+    openapi_extra={"requestBody": BODY},
+)
+async def predict_rows(
+    target: Annotated[
+        str, Path(max_length=129, description="`name`, `name@version` or `name@alias`")
+    ],
+    request: Request,
+    state: AppState,
+    backend: Annotated[
+        str | None, Query(max_length=64, description="`auto`, or one that is certified")
+    ] = None,
+) -> Response:
+    """Predict. Pictures are resized and converted to what the model takes; CSV has a header."""
+    name, at, ref = target.partition("@")
+    body = await read_body(request.receive, state.max_body_bytes)
+    body = unpack(body, request.headers.get("content-encoding", ""), limit=state.max_body_bytes)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    answer = await predict(
+        state.engine, name, ref if at else None, body, media_type=media_type, backend=backend
+    )
+    return Response(answer, media_type="application/json")

@@ -1,0 +1,84 @@
+"""Triton's repository extension: what there is, and bringing it into memory and out."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+
+from api.bodies import parse_json, read_body
+from api.errors import field_error
+from api.openapi import errors
+from api.schemas.v2 import IndexEntry, IndexIn
+from api.state import AppState, Name, Serving
+from services.errors import Invalid
+from services.serving.engine import Engine
+from services.serving.errors import Unsupported
+from services.serving.versions import ServedVersion
+
+router = APIRouter(prefix="/v2/repository", tags=["open inference protocol"])
+
+INDEX_BODY = {"content": {"application/json": {"schema": IndexIn.model_json_schema()}}}
+PARAMETERS_BODY = {
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "properties": {"parameters": {"type": "object"}}}
+        }
+    }
+}
+
+
+@router.post("/index", openapi_extra={"requestBody": INDEX_BODY})
+async def index(request: Request, state: AppState) -> list[IndexEntry]:
+    """Every version of every model. An empty body is as good as `{}`."""
+    body = await read_body(request.receive, state.max_body_bytes)
+    try:
+        wanted = IndexIn.model_validate(parse_json(body) if body.strip() else {})
+    except ValidationError as error:
+        fields = tuple(field_error(item) for item in error.errors(include_url=False))
+        raise Invalid("the request is not valid", errors=fields) from None
+    entries = [_entry(state.engine, served) for served in state.engine.versions()]
+    return [entry for entry in entries if entry.state == "READY" or not wanted.ready]
+
+
+@router.post(
+    "/models/{name}/load",
+    responses=errors(404, 429, 501),
+    openapi_extra={"requestBody": PARAMETERS_BODY},
+)
+async def load(name: Name, request: Request, state: AppState) -> None:
+    """Bring the champion into this process's memory, and allow requests to the model again."""
+    parameters = await _parameters(request, state.max_body_bytes)
+    given = sorted(key for key in parameters if key == "config" or key.startswith("file:"))
+    if given:
+        raise Unsupported("a model's configuration comes from its training, not from load")
+    await state.engine.watch.refresh()
+    await state.engine.load(name)
+
+
+@router.post(
+    "/models/{name}/unload", responses=errors(404), openapi_extra={"requestBody": PARAMETERS_BODY}
+)
+async def unload(name: Name, request: Request, engine: Serving, state: AppState) -> None:
+    """Give its memory back; requests to it are refused until it is loaded again."""
+    await _parameters(request, state.max_body_bytes)
+    await engine.unload(name)
+
+
+async def _parameters(request: Request, limit: int) -> dict[str, object]:
+    body = await read_body(request.receive, limit)
+    value = parse_json(body) if body.strip() else {}
+    parameters = value.get("parameters", {}) if isinstance(value, dict) else None
+    if not isinstance(parameters, dict):
+        raise Invalid("parameters: expected an object")
+    return parameters
+
+
+def _entry(engine: Engine, served: ServedVersion) -> IndexEntry:
+    ready = engine.is_ready(served)
+    reason = "" if ready else ("unloaded" if served.backends else "no backend is certified")
+    return IndexEntry(
+        name=served.name,
+        version=str(served.version),
+        state="READY" if ready else "UNAVAILABLE",
+        reason=reason,
+    )

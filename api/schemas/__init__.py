@@ -1,0 +1,1 @@
+"""What goes over HTTP, as pydantic models: one file a resource. OpenAPI is made of them."""

@@ -1,0 +1,217 @@
+"""Training jobs and what belongs to them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.schemas.common import RequestModel, ResponseModel, Time
+from services.db.tables import Artifact, Attempt, Checkpoint, Event, Job
+from services.job_request import NewJob
+from services.job_state import JobStatus
+from services.jobs import JobView
+
+SEED_MAX = 2**32 - 1
+
+
+class JobIn(RequestModel):
+    """A job to submit. What is left out takes the pipeline's default."""
+
+    pipeline: str = Field(min_length=1, max_length=64, description="Name of a pipeline")
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="See the pipeline's `params_schema`"
+    )
+    dataset: str | None = Field(None, max_length=64, description="Id of a dataset")
+    model: str | None = Field(
+        None,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Name of the model to publish a version of; the pipeline's name if left out",
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$")
+    world_size: int = Field(1, ge=1, le=1, description="Processes that train together")
+    priority: int = Field(5, ge=0, le=9, description="9 is the most urgent")
+    seed: int = Field(0, ge=0, le=SEED_MAX)
+    promote: Literal["never", "always", "if_better"] = Field(
+        "never", description="When the new version becomes the champion"
+    )
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; kept as it is")
+
+    def to_service(self) -> NewJob:
+        return NewJob(**self.model_dump())
+
+
+class Placement(ResponseModel):
+    worker: str
+    device: str | None
+
+
+class Progress(ResponseModel):
+    epoch: int = 0
+    epochs: int = 0
+    step: int = 0
+    steps: int = 0
+    percent: float = 0.0
+    eta_s: float | None = None
+
+
+class AttemptOut(ResponseModel):
+    number: int
+    worker: str
+    started_at: Time
+    ended_at: Time | None
+    outcome: str | None
+
+    @classmethod
+    def show(cls, row: Attempt) -> AttemptOut:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class StatusTransition(ResponseModel):
+    status: JobStatus
+    at: Time
+
+
+class WorkError(ResponseModel):
+    code: str
+    message: str
+
+
+class JobUrls(ResponseModel):
+    self: str
+    events: str
+    checkpoints: str
+    artifacts: str
+    cancel: str
+    kill: str
+
+
+class JobOut(ResponseModel):
+    id: str
+    object: Literal["job"] = "job"
+    pipeline: str
+    status: JobStatus
+    params: dict[str, Any]
+    seed: int
+    device: str
+    world_size: int
+    priority: int
+    dataset: str | None
+    model: str | None
+    model_version: int | None
+    promote: str
+    metadata: dict[str, Any]
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    placement: Placement | None
+    progress: Progress
+    metrics: dict[str, Any]
+    results: dict[str, Any]
+    attempts: list[AttemptOut]
+    status_transitions: list[StatusTransition]
+    error: WorkError | None
+    urls: JobUrls
+
+    @classmethod
+    def show(cls, view: JobView) -> JobOut:
+        job = view.job
+        return cls(
+            id=job.id,
+            pipeline=job.pipeline,
+            status=JobStatus(job.status),
+            params=job.params,
+            seed=job.seed,
+            device=job.device,
+            world_size=job.world_size,
+            priority=job.priority,
+            dataset=job.dataset,
+            model=job.model,
+            model_version=job.model_version,
+            promote=job.promote,
+            metadata=job.meta,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            placement=_placement(view),
+            progress=Progress(**(job.progress or {})),
+            metrics=job.metrics,
+            results=job.results,
+            attempts=[AttemptOut.show(row) for row in view.attempts],
+            status_transitions=[
+                StatusTransition(status=JobStatus(status), at=at) for status, at in view.transitions
+            ],
+            error=work_error(job.error_code, job.error_message),
+            urls=_urls(job),
+        )
+
+
+def _placement(view: JobView) -> Placement | None:
+    """Where the job runs, or where its last attempt ran; None before the first."""
+    if not view.attempts:
+        return None
+    return Placement(worker=view.attempts[-1].worker, device=view.job.placed_device)
+
+
+def work_error(code: str | None, message: str | None) -> WorkError | None:
+    return None if code is None else WorkError(code=code, message=message or "")
+
+
+def _urls(job: Job) -> JobUrls:
+    base = f"/v1/jobs/{job.id}"
+    return JobUrls(
+        self=base,
+        events=f"{base}/events",
+        checkpoints=f"{base}/checkpoints",
+        artifacts=f"{base}/artifacts",
+        cancel=f"{base}/cancel",
+        kill=f"{base}/kill",
+    )
+
+
+class EventOut(ResponseModel):
+    id: int = Field(description="The sequence number within the job: 1, 2, 3, …")
+    created_at: Time
+    type: Literal["status", "metrics", "log", "checkpoint", "artifact"]
+    level: str
+    message: str
+    data: dict[str, Any]
+
+    @classmethod
+    def show(cls, row: Event) -> EventOut:
+        return cls.model_validate({**vars(row), "id": row.seq})
+
+
+class CheckpointOut(ResponseModel):
+    id: str
+    object: Literal["checkpoint"] = "checkpoint"
+    epoch: int
+    step: int
+    metrics: dict[str, Any]
+    best: bool
+    size_bytes: int
+    sha256: str
+    created_at: Time
+    url: str
+
+    @classmethod
+    def show(cls, row: Checkpoint) -> CheckpointOut:
+        url = f"/v1/jobs/{row.job_id}/checkpoints/{row.id}/download"
+        return cls.model_validate({**vars(row), "url": url})
+
+
+class ArtifactOut(ResponseModel):
+    name: str
+    object: Literal["artifact"] = "artifact"
+    title: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    created_at: Time
+    url: str
+
+    @classmethod
+    def show(cls, row: Artifact) -> ArtifactOut:
+        url = f"/v1/jobs/{row.job_id}/artifacts/{row.name}"
+        return cls.model_validate({**vars(row), "url": url})

@@ -1,0 +1,88 @@
+"""`torchkiln models`: what was published."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from torchkiln.cli.options import DEFAULT_URL, ApiKey, AsJson, Limit, Url, connect, print_json
+from torchkiln.display import console, tables
+from torchkiln.display.progress import figures
+from torchkiln.types import ModelVersion, TensorSpec
+
+app = typer.Typer(no_args_is_help=True, help="Published models: versions, backends, aliases.")
+
+Name = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
+
+
+@app.command("list")
+def list_models(
+    limit: Limit = 50, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None
+) -> None:
+    """List models with their aliases."""
+    with connect(url, api_key) as client:
+        models = client.models.list(limit=limit)
+    if as_json:
+        print_json(models)
+    else:
+        console.out().print(tables.models(models))
+
+
+@app.command()
+def show(
+    name: Name,
+    version: Annotated[str, typer.Option(help="Number or alias.")] = "champion",
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Show one version: signature, metrics, parity certificates, files."""
+    with connect(url, api_key) as client:
+        found = client.models.version(name, version)
+        files = client.models.files(name, found["version"])
+    if as_json:
+        print_json({**found, "files": files})
+        return
+    out = console.out()
+    for line in describe(found):
+        out.print(line)
+    out.print()
+    out.print(tables.certificates(found))
+    out.print()
+    out.print(tables.files(files))
+
+
+@app.command()
+def alias(
+    name: Name,
+    alias_name: Annotated[str, typer.Argument(metavar="ALIAS", help="Such as champion.")],
+    version: Annotated[int, typer.Argument(help="Number of the version.")],
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Point an alias at a version; `champion` is what is served by default."""
+    with connect(url, api_key) as client:
+        client.models.set_alias(name, alias_name, version)
+    typer.echo(f"{name}@{alias_name} → {version}")
+
+
+def describe(version: ModelVersion) -> list[str]:
+    """A version in a few lines of markup: name, tensors, metrics."""
+    aliases = ", ".join(version["aliases"])
+    lines = [
+        f"[bold]{version['name']}@{version['version']}[/]" + (f"  ({aliases})" * bool(aliases))
+    ]
+    lines.append(f"  takes   {_tensors(version['signature']['inputs'])}")
+    lines.append(f"  gives   {_tensors(version['signature']['outputs'])}")
+    if version["classes"]:
+        lines.append(f"  classes {escape(', '.join(version['classes']))}")
+    lines.append(f"  metrics {figures(version['metrics'], limit=8)}")
+    return lines
+
+
+def _tensors(specs: list[TensorSpec]) -> str:
+    return ", ".join(
+        f"{escape(spec['name'])} {spec['datatype']} {escape(str(spec['shape']))}" for spec in specs
+    )

@@ -1,0 +1,54 @@
+"""Published models: versions, aliases, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from torchkiln.client.transport import Transport, path
+from torchkiln.types import File, Model, ModelVersion
+
+
+class Models:
+    """`client.models`. A version is named by its number or by an alias, such as `champion`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, limit: int | None = None, after: str | None = None) -> list[Model]:
+        found = self._transport.get("/v1/models", limit=limit, after=after)
+        return cast(list[Model], found["data"])
+
+    def get(self, name: str) -> Model:
+        return cast(Model, self._transport.get(path("v1", "models", name)))
+
+    def versions(
+        self, name: str, *, limit: int | None = None, after: str | int | None = None
+    ) -> list[ModelVersion]:
+        """The versions of a model, newest first."""
+        url = path("v1", "models", name, "versions")
+        return cast(list[ModelVersion], self._transport.get(url, limit=limit, after=after)["data"])
+
+    def version(self, name: str, version: int | str) -> ModelVersion:
+        url = path("v1", "models", name, "versions", version)
+        return cast(ModelVersion, self._transport.get(url))
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Point an alias at a version. Raises `Conflict` (`not_certified`) if it may not serve."""
+        self._transport.put(path("v1", "models", name, "aliases", alias), {"version": version})
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        self._transport.send("DELETE", path("v1", "models", name, "aliases", alias))
+
+    def delete_version(self, name: str, version: int | str) -> None:
+        """Delete a version and its files. Raises `Conflict` while an alias points at it."""
+        self._transport.send("DELETE", path("v1", "models", name, "versions", version))
+
+    def files(self, name: str, version: int | str) -> list[File]:
+        url = path("v1", "models", name, "versions", version, "files")
+        return cast(list[File], self._transport.get(url)["data"])
+
+    def download(self, name: str, version: int | str, file: File, target: Path) -> Path:
+        """Fetch a file, as `files` listed it, into the file `target`."""
+        url = path("v1", "models", name, "versions", version, "files", file["name"])
+        return self._transport.download(url, target, sha256=file["sha256"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,8 @@ from models.backends.base import Runner, Tensors
 from models.rows import synthetic
 from models.signature import Signature
 from services.errors import Busy, Invalid
-from services.serving.stats import PredictionStats, Timing
+from services.serving.errors import Abandoned
+from services.serving.stats import Timing
 
 INLINE_S = 0.001
 """A call expected to take longer than this leaves the event loop to others."""
@@ -38,6 +39,8 @@ WARM_BUDGET_S = 0.1
 log = structlog.get_logger(__name__)
 
 Outputs = dict[str, NDArray[Any]]
+Gone = Callable[[], Coroutine[Any, Any, None]]
+"""Returns when the client that waits for an answer has gone away."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,13 @@ class LoadedRunner:
         self._thread: ThreadPoolExecutor | None = None
         self._retired = False
 
-    async def run(self, inputs: Tensors, rows: int, timing: Timing) -> Outputs:
+    async def run(
+        self, inputs: Tensors, rows: int, timing: Timing, gone: Gone | None = None
+    ) -> Outputs:
         """The outputs for `rows` rows.
 
-        Raises `Busy` if they would have to wait too long and `Invalid` if the model fails on
-        them. A caller that is cancelled takes its rows back if they have not started.
+        Raises `Busy` if they would have to wait too long, `Invalid` if the model fails on them,
+        and `Abandoned` if `gone` returned before they were run.
         """
         expected = self.pace.expected_s(rows)
         if expected <= INLINE_S and not self._waiting:
@@ -78,9 +83,9 @@ class LoadedRunner:
                 f"the model is busy for the next {self._waiting_s:.1f} s",
                 retry_after_s=self._waiting_s,
             )
-        return await self._queued(inputs, expected, timing)
+        return await _unless(gone, self._queued(inputs, expected, timing))
 
-    async def _queued(self, inputs: Tensors, expected: float, timing: Timing) -> Outputs:
+    def _queued(self, inputs: Tensors, expected: float, timing: Timing) -> asyncio.Future[Outputs]:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict")
         asked = time.perf_counter_ns()
@@ -93,7 +98,7 @@ class LoadedRunner:
         self._waiting_s += expected
         call = self._thread.submit(work)
         call.add_done_callback(_on_loop(self._done, expected))
-        return await asyncio.wrap_future(call)
+        return asyncio.wrap_future(call)
 
     def _done(self, expected: float) -> None:
         self._waiting -= 1
@@ -106,7 +111,7 @@ class LoadedRunner:
         try:
             outputs = self._runner.run(inputs)
         except Exception as error:  # whatever a model's library raises for what it cannot compute
-            log.warning("inference_failed", error=type(error).__name__)
+            log.warning("inference_failed", error=type(error).__name__, reason=str(error)[:300])
             raise Invalid(
                 "the model could not compute an answer to this input", code="inference_failed"
             ) from error
@@ -125,8 +130,23 @@ class LoadedRunner:
         self._runner.close()
 
 
+async def _unless(gone: Gone | None, answer: asyncio.Future[Outputs]) -> Outputs:
+    """The answer, unless its client goes away: then the call is taken back if it has not begun."""
+    if gone is None:
+        return await answer
+    watch = asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({answer, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise Abandoned
+        return answer.result()
+    finally:
+        watch.cancel()
+        answer.cancel()
+
+
 def _on_loop(done: Callable[[float], None], expected: float) -> Callable[[object], None]:
-    """A callback for any thread that calls `done(expected)` in this event loop, if it still runs."""
+    """A callback for any thread: `done(expected)` in this event loop, if it still runs."""
     loop = asyncio.get_running_loop()
 
     def callback(_future: object) -> None:
@@ -173,6 +193,3 @@ def _typical_s(runner: Runner, inputs: Tensors) -> float:
         runner.run(inputs)
         times.append(time.perf_counter() - started)
     return median(times)
-
-
-__all__ = ["PredictionStats"]

@@ -23,6 +23,10 @@ class Timing:
     queue_ns: int = 0
     infer_ns: int = 0
 
+    def parsed(self) -> None:
+        """The request has been read and turned into arrays."""
+        self.input_ns = time.perf_counter_ns() - self.started
+
 
 @dataclass(slots=True)
 class PredictionStats:

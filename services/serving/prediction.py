@@ -1,0 +1,85 @@
+"""One prediction from its bytes to its bytes, on either surface. Transport-free."""
+
+from __future__ import annotations
+
+from models.backends.base import Tensors
+from services.serving import answers, csv_rows, images, rows, v2_request, v2_response
+from services.serving.engine import Engine
+from services.serving.errors import Unsupported
+from services.serving.runners import Gone, Outputs
+from services.serving.stats import Timing
+from services.serving.versions import ServedVersion
+
+
+async def infer(
+    engine: Engine,
+    name: str,
+    ref: str | None,
+    body: bytes,
+    *,
+    header_length: bytes | None = None,
+    gone: Gone | None = None,
+) -> tuple[bytes, int | None]:
+    """A v2 request → the response's body, and the length of its JSON if binary data follow.
+
+    Raises `ServiceError`s that name what is wrong with the request, and `Abandoned`.
+    """
+    timing = Timing()
+    served = await engine.resolve(name, ref)
+    request = v2_request.parse(body, header_length, served)
+    backend = served.backend_for(request.backend, request.rows)
+    outputs = await _run(engine, served, backend, request.inputs, request.rows, timing, gone)
+    answer = v2_response.encode(request, served, backend, outputs)
+    engine.stats_of(served, backend).succeeded(timing, request.rows)
+    return answer
+
+
+async def predict(
+    engine: Engine,
+    name: str,
+    ref: str | None,
+    body: bytes,
+    *,
+    media_type: str,
+    backend: str | None = None,
+    gone: Gone | None = None,
+) -> bytes:
+    """A `/v1` prediction → its JSON. Raises `ServiceError`s that name what is wrong."""
+    timing = Timing()
+    served = await engine.resolve(name, ref)
+    inputs, count = _decode(body, media_type, served)
+    chosen = served.backend_for(backend, count)
+    outputs = await _run(engine, served, chosen, inputs, count, timing, gone)
+    answer = answers.encode(served, chosen, outputs)
+    engine.stats_of(served, chosen).succeeded(timing, count)
+    return answer
+
+
+def _decode(body: bytes, media_type: str, served: ServedVersion) -> tuple[Tensors, int]:
+    if media_type in images.MEDIA_TYPES:
+        return images.parse(body, media_type, served), 1
+    if media_type == "text/csv":
+        return csv_rows.parse(body, served)
+    if media_type in {"", "application/json"}:
+        return rows.parse(body, served)
+    known = ", ".join(["application/json", *images.MEDIA_TYPES, "text/csv"])
+    raise Unsupported(
+        f"expected Content-Type {known}, got {media_type[:64]!r}", code="unsupported_media_type"
+    )
+
+
+async def _run(
+    engine: Engine,
+    served: ServedVersion,
+    backend: str,
+    inputs: Tensors,
+    count: int,
+    timing: Timing,
+    gone: Gone | None,
+) -> Outputs:
+    timing.parsed()
+    try:
+        return await engine.run(served, backend, inputs, count, timing, gone)
+    except Exception:
+        engine.stats_of(served, backend).failed(timing)
+        raise

@@ -1,0 +1,146 @@
+"""Numbers in JSON to arrays of the model's datatype; nothing is wrapped or guessed in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Literal
+
+import numpy as np
+import simdjson
+from numpy.typing import NDArray
+
+from models.signature import TensorSpec
+from services.errors import FieldError, Invalid
+
+MAX_DIMENSION = 2**31 - 1
+
+_BUFFERS: dict[str, tuple[Literal["d", "i", "u"], Any]] = {
+    "f": ("d", np.float64),
+    "i": ("i", np.int64),
+    "u": ("u", np.uint64),
+}
+"""By kind of the model's datatype: how simdjson reads the numbers, without loss."""
+
+
+def wrong(tensor: str, message: str) -> Invalid:
+    """The error of a tensor: names it, and says what was expected and what came."""
+    return Invalid(
+        f"input {tensor!r}: {message}",
+        code="invalid_input",
+        errors=(FieldError(f"inputs.{tensor}", message),),
+    )
+
+
+def check_shape(spec: TensorSpec, shape: tuple[int, ...]) -> int:
+    """→ how many numbers a tensor of `shape` has. Raises `Invalid` if the model cannot take it."""
+    if not spec.accepts(shape):
+        raise wrong(spec.name, f"expected shape {list(spec.shape)}, got {list(shape)}")
+    if 0 in shape[1:]:
+        raise wrong(
+            spec.name, f"expected at least 1 in each dimension after the first, got {list(shape)}"
+        )
+    if max(shape) > MAX_DIMENSION:
+        raise wrong(spec.name, f"expected dimensions up to {MAX_DIMENSION}, got {max(shape)}")
+    return prod(shape)
+
+
+def from_json(
+    data: simdjson.Array, spec: TensorSpec, shape: tuple[int, ...], *, nothing_hidden: bool = False
+) -> NDArray[Any]:
+    """An array of `shape`, which the spec accepts, out of `data`, flat or nested as the shape is.
+
+    `nothing_hidden`: the caller has counted the brackets of the whole document and knows that
+    there are no more arrays in it than there should be.
+    """
+    array = _bools(data, spec) if spec.dtype.kind == "b" else _numbers(data, spec)
+    if array.size != prod(shape):
+        raise wrong(
+            spec.name, f"expected {prod(shape)} values for shape {list(shape)}, got {array.size}"
+        )
+    if not nothing_hidden and (problem := nesting_problem(data, shape)):
+        raise wrong(spec.name, problem)
+    return array.reshape(shape)
+
+
+def brackets(data: Any, shape: Sequence[int]) -> int:
+    """How many `[` the data has if it is flat, or nested as `shape` is; 0 if it is neither."""
+    if not _is_nested(data):
+        return 1
+    return _nested_brackets(shape) if _lengths_fit(data, shape) else 0
+
+
+def nesting_problem(data: Any, shape: Sequence[int]) -> str | None:
+    """What is wrong with the nesting of numbers, which simdjson flattens without a word."""
+    expected = brackets(data, shape)
+    text: Any = data.mini  # bytes, whatever the stubs say
+    if expected and expected == text.count(b"["):
+        return None
+    return f"expected values in a flat list or nested as shape {list(shape)}, got a ragged list"
+
+
+def _is_nested(data: Any) -> bool:
+    return len(data) > 0 and isinstance(data[0], simdjson.Array)
+
+
+def _nested_brackets(shape: Sequence[int]) -> int:
+    return 1 + sum(prod(shape[:depth]) for depth in range(1, len(shape)))
+
+
+def _lengths_fit(data: Any, shape: Sequence[int]) -> bool:
+    if not isinstance(data, simdjson.Array) or len(data) != shape[0]:
+        return False
+    return len(shape) == 1 or all(_lengths_fit(part, shape[1:]) for part in data)
+
+
+def _numbers(data: simdjson.Array, spec: TensorSpec) -> NDArray[Any]:
+    code, dtype = _BUFFERS[spec.dtype.kind]
+    try:
+        buffer: NDArray[Any] = np.frombuffer(data.as_buffer(of_type=code), dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise wrong(spec.name, _not_numbers(spec, error)) from None
+    if spec.dtype == buffer.dtype:
+        return buffer
+    return _narrowed(buffer, spec)
+
+
+def _not_numbers(spec: TensorSpec, error: Exception) -> str:
+    if isinstance(error, ValueError):
+        return f"expected {spec.datatype} values, got a number out of its range"
+    if spec.dtype.kind == "f":
+        return f"expected {spec.datatype} values, got something that is no number"
+    return f"expected {spec.datatype} values, got something that is no integer"
+
+
+def _narrowed(buffer: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    """To the model's datatype; a number that it cannot hold is refused, not wrapped or made inf."""
+    if spec.dtype.kind == "f":
+        try:
+            with np.errstate(over="raise"):
+                return buffer.astype(spec.dtype)
+        except FloatingPointError:
+            largest = buffer[np.argmax(np.abs(buffer))]
+            raise wrong(spec.name, f"expected {spec.datatype} values, got {largest:g}") from None
+    if buffer.size:
+        bounds = np.iinfo(spec.dtype)
+        for value in (buffer.min(), buffer.max()):
+            if not bounds.min <= int(value) <= bounds.max:
+                raise wrong(
+                    spec.name,
+                    f"expected {spec.datatype} values, {bounds.min} to {bounds.max}, got {value}",
+                )
+    return buffer.astype(spec.dtype)
+
+
+def _bools(data: simdjson.Array, spec: TensorSpec) -> NDArray[Any]:
+    values: list[Any] = data.as_list()
+    flat: list[Any] = []
+    while values:
+        value = values.pop()
+        if isinstance(value, list):
+            values.extend(value)
+        elif isinstance(value, bool):
+            flat.append(value)
+        else:
+            raise wrong(spec.name, f"expected BOOL values, got a {type(value).__name__}")
+    return np.array(flat[::-1], dtype=np.bool_)

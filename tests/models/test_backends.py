@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from models import backends
 from models.backends import BACKENDS, DEFAULT_ORDER
 from models.backends.base import Backend, Runner, export_failed
+from models.backends.onnxruntime import forget_sources
 from models.errors import ExportFailed
 from models.publishing import TrainedModel
 from models.rows import take
@@ -130,6 +131,19 @@ def test_takes_arrays_of_any_layout_and_leaves_them_alone(
     got, expected = runner.run(laid_out), runner.run(batch)
     np.testing.assert_array_equal(got["probabilities"], expected["probabilities"])
     np.testing.assert_array_equal(laid_out["images"], image.trained.heldout["images"][:7])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_the_same_rows_give_the_same_bits_behind_any_header(
+    runner: Runner, image: Exported, rows: int
+) -> None:
+    batch = take(image.trained.heldout, 0, rows)["images"]
+    answers = set[bytes]()
+    for header in (0, 1, 4, 12, 20, 60):
+        body = bytes(header) + batch.tobytes()
+        images = np.frombuffer(body, batch.dtype, offset=header).reshape(batch.shape)
+        answers.add(runner.run({"images": images})["probabilities"].tobytes())
+    assert len(answers) == 1
 
 
 def test_runs_from_many_threads_at_once(runner: Runner, image: Exported) -> None:
@@ -239,6 +253,35 @@ def test_onnx_is_one_checked_file_with_the_signatures_names(exported: Exported) 
         assert [value.name for value in values] == [spec.name for spec in specs]
         assert all(value.type.tensor_type.shape.dim[0].dim_param == "batch" for value in values)
     assert not any(tensor.external_data for tensor in model.graph.initializer)
+
+
+def test_another_models_onnx_file_is_refused(image: Exported) -> None:
+    specs = signature((1, 8, 8), 3, names=("images", "scores"))
+    with pytest.raises(ExportFailed, match=r"has outputs \['probabilities'\], the signature says"):
+        BACKENDS["onnxruntime"].load(image.directory, specs)
+
+
+def test_notes_of_the_exporter_are_dropped_in_branches_and_functions_too() -> None:
+    note = onnx.StringStringEntryProto(key="stack_trace", value=str(ROOT))
+    model = onnx.parser.parse_model(
+        """
+        <ir_version: 10, opset_import: ["": 20, "local": 1]>
+        main (bool c, float[n] x) => (float[n] y) {
+            y = If (c) <
+                then_branch = yes () => (float[n] a) { a = local.twice (x) },
+                else_branch = no () => (float[n] b) { b = Neg (x) }
+            >
+        }
+        <domain: "local", opset_import: ["": 20]>
+        twice (x) => (y) { y = Add (x, x) }
+        """
+    )
+    branch = model.graph.node[0].attribute[0].g
+    for part in (model.functions[0], model.functions[0].node[0], branch, branch.node[0]):
+        part.metadata_props.append(note)
+    forget_sources(model)
+    assert str(ROOT).encode() not in model.SerializeToString()
+    onnx.checker.check_model(model, full_check=True)
 
 
 def test_exporting_prints_nothing(

@@ -1,0 +1,14 @@
+"""A worker process whose trainers have the pipelines of the tests."""
+
+import sys
+
+from services import logging
+from services.container import Container
+from services.settings import Settings
+from tests.workers.conftest import TRAINER
+from workers.main import run
+
+if __name__ == "__main__":
+    settings = Settings()
+    logging.configure("worker", level=settings.log_level, log_format=settings.log_format)
+    sys.exit(run(Container(settings), TRAINER))

@@ -1,0 +1,1 @@
+"""The HTTP room: FastAPI, auth, error mapping, and the fast path of inference."""

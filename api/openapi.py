@@ -68,7 +68,9 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     takes = "parameters" in operation or "requestBody" in operation
-    for status in (*ALWAYS, *((422,) if takes else ())):
+    scope = needed(method.upper(), path)
+    always = ALWAYS if scope is not None else ()
+    for status in (*always, *((422,) if takes else ())):
         responses.setdefault(str(status), {"description": http.HTTPStatus(status).phrase})
     for status, response in tuple(responses.items()):
         if int(status) < 400:
@@ -77,7 +79,6 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             del responses[status]
         elif "application/json" not in response.get("content", {}) or status == "422":
             response["content"] = _error_content(path)
-    scope = needed(method.upper(), path)
     if scope is not None:
         operation["security"] = [{name: []} for name in SECURITY] + [{}]
         operation["description"] = (

@@ -1,4 +1,4 @@
-"""Files of a run that its user may fetch: every plot is a PNG with its numbers as JSON beside it."""
+"""Files of a run that its user may fetch: each plot a PNG, with its numbers as JSON beside it."""
 
 from __future__ import annotations
 

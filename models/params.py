@@ -40,13 +40,16 @@ Dropout = Annotated[
 ]
 
 
-class PipelineParams(BaseModel):
-    """Base of every pipeline's params: unknown fields and non-finite numbers are refused."""
+class PipelineParams(BaseModel, frozen=True):
+    """Base of every pipeline's params: unknown fields and non-finite numbers are refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+    Subclasses say `frozen=True` again, because type checkers do not inherit it.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
-class Optimizer(PipelineParams):
+class Optimizer(PipelineParams, frozen=True):
     name: UpdateRule = "adam"
     lr: LearningRate = 1e-3
     weight_decay: float = Field(
@@ -57,7 +60,7 @@ class Optimizer(PipelineParams):
     )
 
 
-class Scheduler(PipelineParams):
+class Scheduler(PipelineParams, frozen=True):
     name: ScheduleName = "none"
     step_size: int = Field(default=20, ge=1, le=10_000, description="Epochs between drops (`step`)")
     gamma: float = Field(
@@ -69,7 +72,7 @@ class Scheduler(PipelineParams):
     )
 
 
-class EarlyStopping(PipelineParams):
+class EarlyStopping(PipelineParams, frozen=True):
     patience: int = Field(
         default=0,
         ge=0,
@@ -82,7 +85,7 @@ class EarlyStopping(PipelineParams):
     )
 
 
-class RegressionLoss(PipelineParams):
+class RegressionLoss(PipelineParams, frozen=True):
     name: Literal["mse", "mae", "huber", "smooth_l1"] = Field(default="mse", description="Loss")
     delta: float = Field(
         default=1.0,
@@ -92,7 +95,7 @@ class RegressionLoss(PipelineParams):
     )
 
 
-class BinaryLoss(PipelineParams):
+class BinaryLoss(PipelineParams, frozen=True):
     name: Literal["bce"] = Field(
         default="bce", description="Loss: binary cross-entropy of the logit"
     )
@@ -101,7 +104,7 @@ class BinaryLoss(PipelineParams):
     )
 
 
-class MulticlassLoss(PipelineParams):
+class MulticlassLoss(PipelineParams, frozen=True):
     name: Literal["cross_entropy"] = Field(
         default="cross_entropy", description="Loss of the logits"
     )
@@ -113,7 +116,7 @@ class MulticlassLoss(PipelineParams):
 Loss = RegressionLoss | BinaryLoss | MulticlassLoss
 
 
-class TrainingParams(PipelineParams):
+class TrainingParams(PipelineParams, frozen=True):
     """What every pipeline that trains takes. A pipeline overrides defaults, never names."""
 
     epochs: Epochs = 20

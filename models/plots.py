@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import seaborn
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 DPI = 120
@@ -37,7 +38,7 @@ def curves(panels: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> F
             axes.plot(epochs, values, color=colour, linewidth=1.8, label=label, marker=marker)
         axes.set_xlabel("Epoch")
         axes.set_ylabel(name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(lines) > 1:
             axes.legend(frameon=False)
     return figure
@@ -122,7 +123,7 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str) -> 
     figure = _figure(side + 1.2, side, title)
     axes = figure.add_subplot()
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    seaborn.heatmap(
+    sns.heatmap(
         share,
         annot=np.where(matrix > 0, matrix.astype(str), ""),
         fmt="",

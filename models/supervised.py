@@ -61,6 +61,14 @@ class Fitted:
     def history(self) -> list[dict[str, float]]:
         return self.trained.history
 
+    def curves(self, figure: str) -> dict[str, list[float]]:
+        """`figure` (`loss`, `accuracy`) by epoch, for each part of the data that has it."""
+        return {
+            part: [epoch[f"{part}_{figure}"] for epoch in self.history]
+            for part in ("train", "validation", "test")
+            if f"{part}_{figure}" in self.history[0]
+        }
+
     def answers(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """What the servable, as it will be served, says to these rows of the dataset."""
         with torch.inference_mode():
@@ -74,9 +82,7 @@ def load_dataset(context: RunContext) -> Dataset:
     return data.load(context.dataset, context.data_dir, context.report)
 
 
-def fit(
-    context: RunContext, params: TrainingParams, dataset: Dataset, problem: Problem
-) -> Fitted:
+def fit(context: RunContext, params: TrainingParams, dataset: Dataset, problem: Problem) -> Fitted:
     """Train a fresh net on the dataset's training rows.
 
     Everything random (weights, validation rows, order, dropout) comes from `context.seed`.

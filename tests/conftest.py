@@ -16,7 +16,7 @@ from tests.support import postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL server for the session; without one on the machine the test is skipped, and
     in CI, which installs one, it fails."""
     bin_dir = postgres.binaries()
@@ -25,7 +25,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
-    with postgres.server(tmp_path_factory.mktemp("postgres"), bin_dir) as url:
+    with postgres.server(bin_dir) as url:
         yield url
 
 

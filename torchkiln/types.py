@@ -78,7 +78,7 @@ class Job(TypedDict):
     started_at: str | None
     finished_at: str | None
     placement: Json | None
-    progress: Progress | None
+    progress: Progress
     metrics: dict[str, float]
     results: Json
     attempts: list[Attempt]

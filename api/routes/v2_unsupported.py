@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.openapi import errors
 from services.serving.errors import Unsupported
 
-router = APIRouter(
-    prefix="/v2", tags=["open inference protocol"], responses=errors(501), include_in_schema=True
-)
+router = APIRouter(prefix="/v2", include_in_schema=False)
 
 
 @router.api_route("/systemsharedmemory/{rest:path}", methods=["GET", "POST"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.base import Dataset, DatasetInfo
+from models.data.base import Builtin, Dataset, DatasetInfo
 from models.data.download import downloaded
 from models.errors import DatasetUnavailable
 from models.run import Reporter

@@ -15,8 +15,8 @@ from models.params import (
     HiddenLayers,
     LearningRate,
     Optimizer,
-    Scheduler,
     ScheduleName,
+    Scheduler,
     TrainingParams,
 )
 from models.pipelines.base import Pipeline
@@ -38,15 +38,15 @@ GRID = 121
 """Points of the drawn plane on each side."""
 
 
-class FastAdam(Optimizer):
+class FastAdam(Optimizer, frozen=True):
     lr: LearningRate = 1e-2
 
 
-class Cosine(Scheduler):
+class Cosine(Scheduler, frozen=True):
     name: ScheduleName = "cosine"
 
 
-class BinaryClassificationParams(TrainingParams):
+class BinaryClassificationParams(TrainingParams, frozen=True):
     """The tutorial's, except that the rate falls to zero along a cosine: at the constant 0.01 the
     accuracy of the last epoch moves by two points from epoch to epoch."""
 
@@ -54,7 +54,7 @@ class BinaryClassificationParams(TrainingParams):
     optimizer: FastAdam = Field(default_factory=FastAdam, description="Update rule and rate")
     scheduler: Cosine = Field(default_factory=Cosine, description="Learning-rate schedule")
     loss: BinaryLoss = Field(default_factory=BinaryLoss, description="What is minimised")
-    hidden: HiddenLayers = [16, 16]
+    hidden: HiddenLayers = Field(default=[16, 16])
     activation: Activation = "relu"
     dropout: Dropout = 0.0
 
@@ -94,13 +94,7 @@ def _column(targets: NDArray[Any]) -> torch.Tensor:
 
 
 def _draw(files: artifacts.Artifacts, fitted: supervised.Fitted) -> None:
-    panels = {
-        figure.capitalize(): {
-            name: [epoch[f"{name}_{figure}"] for epoch in fitted.history]
-            for name in ("train", "test")
-        }
-        for figure in ("loss", "accuracy")
-    }
+    panels = {"Loss": fitted.curves("loss"), "Accuracy": fitted.curves("accuracy")}
     title = "Loss and accuracy by epoch"
     files.plot("curves", title, plots.curves(panels, title), panels)
     if fitted.dataset.info.shape == (2,):

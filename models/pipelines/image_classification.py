@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +37,11 @@ SHOWN = 10
 """Images in a plot, and held-out rows to try the model with."""
 
 
-class ImageClassificationParams(TrainingParams):
+class ImageClassificationParams(TrainingParams, frozen=True):
     epochs: Epochs = 30
     batch_size: BatchSize = 32
     loss: MulticlassLoss = Field(default_factory=MulticlassLoss, description="What is minimised")
-    hidden: HiddenLayers = [128, 64]
+    hidden: HiddenLayers = Field(default=[128, 64])
     activation: Activation = "relu"
     dropout: Dropout = 0.2
 
@@ -94,13 +95,7 @@ def _draw_samples(files: artifacts.Artifacts, fitted: supervised.Fitted) -> None
 
 
 def _draw_curves(files: artifacts.Artifacts, fitted: supervised.Fitted) -> None:
-    panels = {
-        figure.capitalize(): {
-            name: [epoch[f"{name}_{figure}"] for epoch in fitted.history]
-            for name in ("train", "test")
-        }
-        for figure in ("loss", "accuracy")
-    }
+    panels = {"Loss": fitted.curves("loss"), "Accuracy": fitted.curves("accuracy")}
     title = "Loss and accuracy by epoch"
     files.plot("curves", title, plots.curves(panels, title), panels)
 
@@ -141,8 +136,8 @@ def _hand_out(files: artifacts.Artifacts, fitted: supervised.Fitted) -> None:
 
 
 def _labels(fitted: supervised.Fitted, codes: NDArray[Any]) -> list[str]:
-    classes = fitted.dataset.info.classes or ()
-    return [classes[code] for code in codes]
+    classes: Sequence[str] = fitted.dataset.info.classes or ()
+    return [classes[int(code)] for code in codes]
 
 
 PIPELINE = Pipeline(

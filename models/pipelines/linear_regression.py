@@ -30,12 +30,12 @@ else:
     plots, supervised = lazy("models.plots"), lazy("models.supervised")
 
 
-class GradientDescent(Optimizer):
+class GradientDescent(Optimizer, frozen=True):
     name: UpdateRule = "sgd"
     lr: LearningRate = 1e-2
 
 
-class LinearRegressionParams(TrainingParams):
+class LinearRegressionParams(TrainingParams, frozen=True):
     epochs: Epochs = 100
     optimizer: GradientDescent = Field(
         default_factory=GradientDescent, description="Update rule and rate"
@@ -58,15 +58,13 @@ def run(context: RunContext, params: LinearRegressionParams) -> Outcome:
         output=TensorSpec("output", "FP32", (-1, 1)),
     )
     fitted = supervised.fit(context, params, dataset, problem)
-    scores = metrics.regression_scores(
-        dataset.targets[dataset.test], fitted.answers(dataset.test)
-    )
-    layer = fitted.servable.net.linear
-    learned = layer.weight.detach().numpy()[0]
+    scores = metrics.regression_scores(dataset.targets[dataset.test], fitted.answers(dataset.test))
+    state = fitted.servable.net.state_dict()
+    learned = state["linear.weight"].numpy()[0]
     true = dataset.truth["weights"][:, 0]
     results = {
         "max_abs_weight_error": float(np.abs(learned - true).max()),
-        "bias": float(layer.bias.detach()),
+        "bias": float(state["linear.bias"]),
         "true_bias": 0.0,
     }
     _draw(artifacts.Artifacts(context), fitted, learned, true)
@@ -80,10 +78,7 @@ def _draw(
     learned: np.ndarray,
     true: np.ndarray,
 ) -> None:
-    losses = {
-        "train": [epoch["train_loss"] for epoch in fitted.history],
-        "test": [epoch["test_loss"] for epoch in fitted.history],
-    }
+    losses = fitted.curves("loss")
     title = "Loss by epoch"
     files.plot("loss", title, plots.curves({"Loss": losses}, title), losses)
     title = "Learned against true weights"

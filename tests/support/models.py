@@ -15,6 +15,7 @@ from models.publishing import TrainedModel
 from models.rows import Tensors
 from models.servable import build
 from models.signature import Signature, TensorSpec
+from models.torch_runner import TorchRunner
 
 ROWS = 48
 
@@ -102,6 +103,17 @@ MODELS: dict[str, Callable[[], TrainedModel]] = {
     "regression": regression_model,
     "binary": binary_model,
 }
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model and the directory that every backend has exported it into."""
+
+    trained: TrainedModel
+    directory: Path
+
+    def expected(self, rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return TorchRunner(self.trained.servable, self.trained.signature).run(rows)
 
 
 class FunctionRunner:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, on a socket in a temporary directory."""
+"""A PostgreSQL server of the tests' own, on a socket in a directory of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,23 +23,23 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def server(directory: Path, bin_dir: Path) -> Iterator[str]:
+def server(bin_dir: Path) -> Generator[str]:
     """Run a server until the block ends. → the SQLAlchemy URL of an empty database."""
-    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    as_root = os.geteuid() == 0
+    user = "postgres" if as_root else pwd.getpwuid(os.geteuid()).pw_name
+    # Not below pytest's own directory, which only this user may enter: the server refuses to run
+    # as root. The path is short, too, which that of a socket has to be.
+    directory = Path(tempfile.mkdtemp(prefix="torchkiln-pg-"))
     data = directory / "data"
-    directory.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:  # the server refuses to run as root
+    if as_root:
         shutil.chown(directory, user)
-        for parent in directory.parents:
-            if parent.owner() == "root" and parent != Path("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o011)
 
     def run(*command: str) -> None:
         subprocess.run(
             command,
             check=True,
             capture_output=True,
-            user=user if os.geteuid() == 0 else None,
+            user=user if as_root else None,
             cwd=directory,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
         )
@@ -51,3 +52,4 @@ def server(directory: Path, bin_dir: Path) -> Iterator[str]:
         yield f"postgresql+psycopg://torchkiln@/postgres?host={directory}"
     finally:
         run(*control, "-m", "immediate", "stop")
+        shutil.rmtree(directory, ignore_errors=True)

@@ -222,6 +222,17 @@ def test_artifact_that_is_not_there(service: FakeService, client: Client, tmp_pa
         client.jobs.download_artifact("job_1", "a.png", tmp_path / "a.png")
 
 
+def test_long_lists_are_read_to_their_end(service: FakeService, client: Client) -> None:
+    page = reply({"object": "list", "data": [file("a.png"), file("b.png")], "has_more": True})
+    service.answers["/v1/jobs/job_1/artifacts"] = [page, listing(file("c.png"))]
+    names = [found["name"] for found in client.jobs.artifacts("job_1")]
+    assert names == ["a.png", "b.png", "c.png"]
+    assert [request.path.partition("?")[2] for request in service.requests] == [
+        "limit=200",
+        "limit=200&after=b.png",
+    ]
+
+
 def test_models(service: FakeService, client: Client, tmp_path: Path) -> None:
     base = "/v1/models/digits"
     weights = file("model.onnx")

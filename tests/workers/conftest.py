@@ -1,20 +1,22 @@
-"""Trainer processes that no test leaves behind."""
+"""Trainers and workers that no test leaves behind, and the services that they work for."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from workers.messages import LAST_WORDS, Message, TrainSpec
-from workers.process import Exit, TrainerProcess
-
-TRAINER = (sys.executable, "-m", "tests.workers.trainer")
-"""The command of a trainer with the pipelines of the tests."""
-
-Spawn = Callable[..., TrainerProcess]
+from services.container import Container
+from services.db import migrate
+from services.settings import Settings
+from tests.support import valkey
+from tests.workers.stations import SilentQueue, quick
+from tests.workers.trainers import TRAINER, MakeSpec, Spawn
+from tests.workers.waiting import group_is_gone, wait_for
+from tests.workers.worker_processes import Start, WorkerProcess
+from workers.messages import TrainSpec
+from workers.process import TrainerProcess
 
 
 @pytest.fixture
@@ -34,7 +36,19 @@ def spawn() -> Generator[Spawn]:
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> Callable[..., TrainSpec]:
+def local_container(tmp_path: Path) -> Generator[Container]:
+    """The services over SQLite, without a broker."""
+    # A lease long enough for a busy machine, and short enough to be waited for.
+    settings = quick(Settings(data_dir=tmp_path / "data"), lease_s=6.0)
+    made = Container(settings, queue=SilentQueue())
+    settings.data_dir.mkdir()
+    migrate.upgrade(made.db)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> MakeSpec:
     """`spec("count", epochs=2)`."""
 
     def make(pipeline: str, *, resume: Path | None = None, **params: object) -> TrainSpec:
@@ -57,18 +71,37 @@ def spec(tmp_path: Path) -> Callable[..., TrainSpec]:
     return make
 
 
-def told(trainer: TrainerProcess) -> tuple[list[Message], Exit]:
-    """Everything that a trainer says until its end."""
-    messages: list[Message] = []
-    while True:
-        message = trainer.next(120)
-        assert message is not None, "the trainer has fallen silent"
-        if isinstance(message, Exit):
-            return messages, message
-        messages.append(message)
+@pytest.fixture
+def broker(tmp_path: Path) -> Generator[valkey.Valkey]:
+    with valkey.server(tmp_path / "valkey") as server:
+        yield server
 
 
-def last_word(messages: list[Message]) -> Message:
-    """The one that has to be there."""
-    (last,) = [message for message in messages if message["type"] in LAST_WORDS]
-    return last
+@pytest.fixture
+def container(tmp_path: Path, broker: valkey.Valkey) -> Generator[Container]:
+    settings = Settings(data_dir=tmp_path / "data", redis_url=broker.url)
+    settings.data_dir.mkdir()
+    made = Container(settings)
+    migrate.upgrade(made.db)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start(container: Container, tmp_path: Path) -> Generator[Start]:
+    """Starts workers. After the test none is left, and no trainer of theirs."""
+    started: list[WorkerProcess] = []
+
+    def make(*command: str, **environment: str) -> WorkerProcess:
+        log = tmp_path / f"worker-{len(started)}.log"
+        started.append(WorkerProcess(container.settings, log, *command, **environment))
+        return started[-1]
+
+    yield make
+    for worker in started:
+        worker.process.kill()
+        worker.wait()
+    logs = [worker for worker in started if worker.process.returncode != 2]
+    trainers = [line["trainer_pid"] for log in logs for line in log.said("attempt_started")]
+    for pid in trainers:
+        wait_for(lambda pid=pid: group_is_gone(pid), "the trainers to end")

@@ -13,8 +13,8 @@ from services.events import Event
 from services.job_request import NewJob
 from services.jobs import Jobs, JobView
 from services.settings import Settings
-from tests.workers.conftest import TRAINER
 from tests.workers.pipelines import TABLE
+from tests.workers.trainers import TRAINER
 from workers.devices import Devices
 from workers.pool import TrainerPool
 from workers.process import TrainerProcess

@@ -5,7 +5,7 @@ import sys
 from services import logging
 from services.container import Container
 from services.settings import Settings
-from tests.workers.conftest import TRAINER
+from tests.workers.trainers import TRAINER
 from workers.main import run
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from tests.workers.conftest import TRAINER
+from tests.workers.trainers import TRAINER
 from tests.workers.waiting import wait_for
 from workers.pool import TrainerPool
 from workers.process import TrainerProcess

@@ -7,21 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.workers.conftest import Spawn, told
+from tests.workers.trainers import MakeSpec, Spawn, told
 from tests.workers.waiting import group_is_gone, is_gone, wait_for
-from workers.messages import TrainSpec
+from workers.messages import encode_spec
 from workers.process import Exit, TrainerProcess
-
-MakeSpec = Callable[..., TrainSpec]
 
 SUPERVISOR = """
 import sys, time
-from tests.workers.conftest import TRAINER
+from tests.workers.trainers import TRAINER
 from workers.process import TrainerProcess
 from workers.messages import decode_spec
 trainer = TrainerProcess(TRAINER)
@@ -109,8 +106,6 @@ def test_nothing_of_it_is_left_in_this_process(spawn: Spawn) -> None:
 
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
 def test_a_trainer_ends_when_its_supervisor_is_killed(spec: MakeSpec, *, busy: bool) -> None:
-    from workers.messages import encode_spec
-
     work = [encode_spec(spec("count", epochs=100_000)).decode()] if busy else []
     supervisor = subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, *work], stdout=subprocess.PIPE, text=True

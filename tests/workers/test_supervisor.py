@@ -6,31 +6,22 @@ import os
 import signal
 import threading
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.container import Container
-from services.db import migrate
 from services.errors import Unavailable
 from services.job_state import JobStatus
-from services.settings import Settings
-from tests.workers.stations import SilentQueue, events_of, outcomes, quick, station, submit
+from tests.workers.stations import events_of, outcomes, station, submit
 from tests.workers.waiting import group_is_gone, wait_for
 from workers.station import Station
 from workers.supervisor import JobSupervisor
 
 
 @pytest.fixture
-def container(tmp_path: Path) -> Generator[Container]:
-    # A lease long enough for a busy machine, and short enough to be waited for.
-    settings = quick(Settings(data_dir=tmp_path / "data"), lease_s=6.0)
-    made = Container(settings, queue=SilentQueue())
-    made.settings.data_dir.mkdir()
-    migrate.upgrade(made.db)
-    yield made
-    made.close()
+def container(local_container: Container) -> Container:
+    return local_container
 
 
 @pytest.fixture

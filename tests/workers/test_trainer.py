@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.workers.conftest import Spawn, last_word, told
+from tests.workers.trainers import MakeSpec, Spawn, last_word, told
 from tests.workers.waiting import wait_for
-from workers.messages import TrainSpec
-
-MakeSpec = Callable[..., TrainSpec]
 
 
 def test_a_run_is_told_from_its_first_step_to_its_last_word(spawn: Spawn, spec: MakeSpec) -> None:

@@ -2,120 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
 from services.container import Container
-from services.db import migrate
-from services.job_state import TERMINAL, JobStatus
-from services.jobs import JobView
-from services.settings import Settings
+from services.job_state import JobStatus
 from tests.support import valkey
 from tests.workers.stations import events_of, outcomes, submit
 from tests.workers.waiting import group_is_gone, wait_for
+from tests.workers.worker_processes import Start, ended, in_training, ready
 from workers.signals import Signals
 from workers.worker import NotStarted, Worker
-
-STUB = ("-m", "tests.workers.stub_worker")
-
-
-class WorkerProcess:
-    def __init__(self, settings: Settings, log: Path, *command: str, **environment: str) -> None:
-        self.log = log
-        variables = {
-            "TORCHKILN_DATA_DIR": str(settings.data_dir),
-            "TORCHKILN_REDIS_URL": settings.redis_url,
-            "TORCHKILN_JOB_SLOTS": str(settings.job_slots),
-            "TORCHKILN_HEARTBEAT_S": "0.5",
-            **environment,
-        }
-        with log.open("w") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, *(command or STUB)],
-                stderr=stream,
-                env={**os.environ, **variables},
-                start_new_session=True,
-            )
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def wait(self) -> int:
-        return self.process.wait(120)
-
-    def lines(self) -> list[dict[str, Any]]:
-        """Its log so far; every line of it is JSON."""
-        whole = self.log.read_bytes().rpartition(b"\n")[0]
-        return [orjson.loads(line) for line in whole.splitlines()]
-
-    def said(self, event: str) -> list[dict[str, Any]]:
-        return [line for line in self.lines() if line["event"] == event]
-
-
-Start = Callable[..., WorkerProcess]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Generator[valkey.Valkey]:
-    with valkey.server(tmp_path / "valkey") as server:
-        yield server
-
-
-@pytest.fixture
-def container(tmp_path: Path, broker: valkey.Valkey) -> Generator[Container]:
-    settings = Settings(data_dir=tmp_path / "data", redis_url=broker.url)
-    settings.data_dir.mkdir()
-    made = Container(settings)
-    migrate.upgrade(made.db)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def start(container: Container, tmp_path: Path) -> Generator[Start]:
-    """Starts workers. After the test none is left, and no trainer of theirs."""
-    started: list[WorkerProcess] = []
-
-    def make(*command: str, **environment: str) -> WorkerProcess:
-        log = tmp_path / f"worker-{len(started)}.log"
-        started.append(WorkerProcess(container.settings, log, *command, **environment))
-        return started[-1]
-
-    yield make
-    for worker in started:
-        worker.process.kill()
-        worker.wait()
-    logs = [worker for worker in started if worker.process.returncode != 2]
-    trainers = [line["trainer_pid"] for log in logs for line in log.said("attempt_started")]
-    for pid in trainers:
-        wait_for(lambda pid=pid: group_is_gone(pid), "the trainers to end")
-
-
-def ready(container: Container, worker: WorkerProcess) -> None:
-    wait_for(lambda: worker.said("worker_ready") or worker.process.poll(), "the worker")
-    assert worker.process.poll() is None, worker.log.read_text()
-    wait_for(lambda: any(row.queues for row in container.workers.list()), "its row")
-
-
-def ended(container: Container, job_id: str) -> JobView:
-    def look() -> JobView | None:
-        view = container.jobs.get(job_id)
-        return view if JobStatus(view.job.status) in TERMINAL else None
-
-    return wait_for(look, "the job to end")
-
-
-def in_training(container: Container, job_id: str) -> None:
-    wait_for(lambda: container.jobs.checkpoints(job_id), "a checkpoint")
 
 
 def test_a_job_that_is_submitted_is_run(container: Container, start: Start) -> None:

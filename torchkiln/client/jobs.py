@@ -103,13 +103,13 @@ class Jobs:
         return cast(Job, self._transport.post(path("v1", "jobs", job_id, action), {}))
 
     def checkpoints(self, job_id: str) -> list[Checkpoint]:
-        found = self._transport.get(path("v1", "jobs", job_id, "checkpoints"))
-        return cast(list[Checkpoint], found["data"])
+        url = path("v1", "jobs", job_id, "checkpoints")
+        return cast(list[Checkpoint], self._transport.whole_list(url, "id"))
 
     def artifacts(self, job_id: str) -> list[File]:
         """What the job left for people: plots, and the numbers behind them."""
-        found = self._transport.get(path("v1", "jobs", job_id, "artifacts"))
-        return cast(list[File], found["data"])
+        url = path("v1", "jobs", job_id, "artifacts")
+        return cast(list[File], self._transport.whole_list(url, "name"))
 
     def download_artifact(self, job_id: str, name: str, target: Path) -> Path:
         """Fetch one artifact into the file `target`. Raises `Damaged` if it is not whole."""

@@ -46,7 +46,7 @@ class Models:
 
     def files(self, name: str, version: int | str) -> list[File]:
         url = path("v1", "models", name, "versions", version, "files")
-        return cast(list[File], self._transport.get(url)["data"])
+        return cast(list[File], self._transport.whole_list(url, "name"))
 
     def download(self, name: str, version: int | str, file: File, target: Path) -> Path:
         """Fetch a file, as `files` listed it, into the file `target`."""

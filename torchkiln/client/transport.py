@@ -26,6 +26,8 @@ from torchkiln.errors import (
 from torchkiln.types import Array, Json
 
 CONNECT_S = 10.0
+PAGE = 200
+"""The most that a page of a list may hold."""
 
 
 def path(*parts: str | int) -> str:
@@ -57,6 +59,16 @@ class Transport:
     def get(self, url: str, **params: Any) -> Json:
         given = {key: value for key, value in params.items() if value is not None}
         return self.send("GET", url, params=given)
+
+    def whole_list(self, url: str, key: str) -> list[Json]:
+        """Every item of a list that is read page by page; `key` is the field to go on after."""
+        items: list[Json] = []
+        more = True
+        while more:
+            found = self.get(url, limit=PAGE, after=items[-1][key] if items else None)
+            items += found["data"]
+            more = bool(found["has_more"]) and bool(found["data"])
+        return items
 
     def post(self, url: str, body: object, headers: Mapping[str, str] | None = None) -> Json:
         """Send JSON. Arrays and tensors in `body` are sent as nested lists."""

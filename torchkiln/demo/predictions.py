@@ -19,7 +19,8 @@ WAYS = ("JSON", "PNG", "/v2")
 SHOWN = 10
 TOLERANCE = 1e-4
 """Of a probability, between backends and between ways in; certificates are stricter."""
-LEAST_ACCURACY = 0.9
+LEAST_ACCURACY = 0.8
+"""On so few images; far from a guess, far from what the test set says."""
 
 Image = list[list[list[float]]]
 """(1, 28, 28), in [0, 1]."""

@@ -24,12 +24,11 @@ NOTHING = "-"
 def jobs(rows: Sequence[Job]) -> Table:
     table = _table("job", "pipeline", "status", "progress", "model", "created")
     for job in rows:
-        progress = job["progress"]
         table.add_row(
             job["id"],
             job["pipeline"],
             status(job["status"]),
-            f"{progress['percent']:.0f} %" if progress else NOTHING,
+            f"{job['progress']['percent']:.0f} %",
             model_name(job),
             job["created_at"],
         )

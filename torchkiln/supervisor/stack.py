@@ -32,7 +32,8 @@ class Stack:
         """The API processes; several share the port."""
         count = self._options.api_workers
         names = ["api"] if count == 1 else [f"api-{number}" for number in range(1, count + 1)]
-        return [self._program(name, "api") for name in names]
+        # It lets requests under way end, for up to 15 s.
+        return [self._program(name, "api", grace_s=20.0) for name in names]
 
     def worker(self) -> Program:
         # It hands its jobs back before it goes, which takes a checkpoint's time.

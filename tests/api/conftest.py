@@ -1,0 +1,128 @@
+"""The application over SQLite, in this process or as the process that users run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.state import State
+from services.container import Container
+from services.db import migrate
+from services.settings import Settings
+from tests.services.conftest import RecordingQueue
+from tests.support.published import add_version
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 60
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, max_body_bytes=1 << 20)
+
+
+@pytest.fixture
+def queue() -> RecordingQueue:
+    return RecordingQueue()
+
+
+@pytest.fixture
+def container(settings: Settings, queue: RecordingQueue) -> Iterator[Container]:
+    made = Container(settings, queue=queue)
+    migrate.upgrade(made.db)
+    yield made
+    made.close()
+
+
+@dataclass(frozen=True)
+class Api:
+    """A client of the running application, and what the application works with."""
+
+    client: TestClient
+    state: State
+
+
+@pytest.fixture
+def api(container: Container) -> Iterator[Api]:
+    app, state = create_app(container)
+    with TestClient(app, base_url="http://test", raise_server_exceptions=False) as client:
+        yield Api(client, state)
+
+
+@pytest.fixture
+def client(api: Api) -> TestClient:
+    return api.client
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def environment(data_dir: Path, port: int, **more: str) -> dict[str, str]:
+    """For `python -m api`; the broker's address is one where nobody listens."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TORCHKILN_")},
+        "TORCHKILN_DATA_DIR": str(data_dir),
+        "TORCHKILN_PORT": str(port),
+        "TORCHKILN_REDIS_URL": "redis://127.0.0.1:1/0",
+        **more,
+    }
+
+
+@dataclass(frozen=True)
+class Process:
+    """`python -m api` over a container of the tests' own."""
+
+    url: str
+    address: str
+    container: Container
+    popen: subprocess.Popen[bytes]
+
+
+@pytest.fixture(scope="session")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One for the whole session, with models `image`, `binary` and `regression` in its registry."""
+    data_dir = tmp_path_factory.mktemp("api-process")
+    container = Container(Settings(data_dir=data_dir), queue=RecordingQueue())
+    migrate.upgrade(container.db)
+    for kind in ("image", "binary", "regression"):
+        add_version(container, kind, name=kind)
+    port = free_port()
+    popen = subprocess.Popen(
+        [sys.executable, "-m", "api"], cwd=ROOT, env=environment(data_dir, port)
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/v2/health/ready", popen)
+        yield Process(url, f"127.0.0.1:{port}", container, popen)
+    finally:
+        popen.terminate()
+        popen.wait(30)
+        container.close()
+
+
+def wait_for(url: str, popen: subprocess.Popen[bytes]) -> None:
+    """Until `url` answers 200; fails if the process ends first."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        assert popen.poll() is None, "the API process has ended"
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, f"{url} did not become ready"
+        time.sleep(0.05)

@@ -65,7 +65,10 @@ STATUS_OF_CODE: dict[str, int] = {
 V2_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 429, 500, 501, 503})
 """What the protocol's clients understand; every other status becomes 400 there."""
 
-CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
+ROUTING = {
+    404: ("not_found", "there is nothing at this address; /docs shows what there is"),
+    405: ("method_not_allowed", "this address does not take that method; see the header Allow"),
+}
 
 
 class Problem(TypedDict):
@@ -85,8 +88,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, RequestValidationError):
         return _problem(422, "invalid_request", "the request is not valid", _fields(error))
     if isinstance(error, HTTPException):
-        code = CODE_OF_STATUS.get(error.status_code, f"http_{error.status_code}")
-        return _problem(error.status_code, code, str(error.detail), headers=error.headers)
+        return _http_problem(error)
     if isinstance(error, ClientDisconnect):
         return _problem(400, "incomplete_body", "the client went away")
     status = _status(error)
@@ -135,6 +137,13 @@ def install(app: FastAPI) -> None:
         Exception,
     ):
         app.add_exception_handler(kind, handle)
+
+
+def _http_problem(error: HTTPException) -> Problem:
+    """What the framework itself refuses: hardly more than an unknown address."""
+    status = error.status_code
+    code, detail = ROUTING.get(status, (f"http_{status}", str(error.detail)))
+    return _problem(status, code, detail, headers=error.headers)
 
 
 def _status(error: Exception) -> int:

@@ -103,7 +103,7 @@ def _serve(settings: Settings) -> None:
         _warn_of_broker(container)
         sock = listen(settings.host, settings.port)
         app, state = create_app(container)
-        server = Server(_config(app), state)
+        server = Server(uvicorn_config(app), state)
         log.info("api_starting", host=settings.host, port=sock.getsockname()[1], pid=os.getpid())
         _run(server, sock)
     finally:
@@ -119,7 +119,7 @@ def _run(server: Server, sock: socket.socket) -> None:
     server.run([sock])
 
 
-def _config(app: object) -> uvicorn.Config:
+def uvicorn_config(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType] - an ASGI callable in Starlette's types
         loop="uvloop",

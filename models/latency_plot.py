@@ -35,13 +35,14 @@ def draw(results: Sequence[Mapping[str, Any]], environment: Mapping[str, Any]) -
         places = [sizes.index(size) + offset for size in rows]
         _points(axes, name, places, list(rows.values()))
     axes.set_yscale("log")
-    for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        axis(ticker.FormatStrFormatter("%g"))
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_ylabel("latency of one batch, ms")
     axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     axes.set_xlabel("batch size, rows")
     axes.set_title("Latency by backend: ● mean with 95 % interval, ◇ median")
-    axes.grid(axis="y", which="both", alpha=0.25)
+    axes.grid(axis="y", alpha=0.25)
     axes.legend()
     figure.supxlabel(_caption(environment), fontsize=7)
     png = io.BytesIO()

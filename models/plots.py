@@ -14,6 +14,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -27,20 +28,28 @@ SEQUENTIAL = LinearSegmentedColormap.from_list("white-blue", ["#ffffff", "#8fb7d
 Pixels = NDArray[np.float32]
 
 
-def curves(panels: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> Figure:
-    """A panel for each title, a line for each label: one value per epoch."""
+def curves(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], title: str, *, scale: str = "linear"
+) -> Figure:
+    """A panel for each figure of merit, a line for each part of the data: one value per epoch.
+
+    `scale` is matplotlib's, of the values: `linear` or `log`.
+    """
     figure = _figure(4.8 * len(panels) + (3.2 if len(panels) == 1 else 1.2), 4.4, title)
     for place, (name, lines) in enumerate(panels.items(), start=1):
         axes = _axes(figure, len(panels), place)
-        for colour, (label, values) in zip(SERIES, lines.items(), strict=False):
+        for colour, (part, values) in zip(SERIES, lines.items(), strict=False):
             epochs = np.arange(1, len(values) + 1)
             marker = "o" if len(values) < 3 else None
-            axes.plot(epochs, values, color=colour, linewidth=1.8, label=label, marker=marker)
+            axes.plot(
+                epochs, values, color=colour, linewidth=1.8, marker=marker, label=part.capitalize()
+            )
         axes.set_xlabel("Epoch")
         axes.set_ylabel(name)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if len(lines) > 1:
-            axes.legend(frameon=False)
+        axes.set_yscale(scale)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        rises = any(values[-1] > values[0] for values in lines.values())
+        axes.legend(frameon=False, loc="lower right" if rises else "upper right")
     return figure
 
 
@@ -93,6 +102,7 @@ def decision_boundary(
     axes.set_ylabel(features[1])
     axes.legend(title="Class", frameon=True, framealpha=0.9, edgecolor=RULE)
     bar = figure.colorbar(shades, ax=axes, ticks=levels[::2])
+    bar.outline.set_visible(False)
     bar.set_label(f"Probability of “{classes[1]}”")
     return figure
 
@@ -103,7 +113,7 @@ def images(rows: Sequence[tuple[Pixels, str]], title: str, *, empty: str = "") -
     `empty` is what to say where there are no rows.
     """
     lines = max(1, -(-len(rows) // 5))
-    figure = _figure(8.6, 0.8 + 2.1 * lines, title)
+    figure = _figure(8.6, 0.6 + 2.0 * lines, title)
     if not rows:
         figure.text(0.5, 0.45, empty, ha="center", color=QUIET, fontsize=13)
     for place, (pixels, caption) in enumerate(rows, start=1):
@@ -145,7 +155,8 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str) -> 
 
 
 def _figure(width: float, height: float, title: str) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    figure = Figure(figsize=(width, height), dpi=DPI, layout=layout, facecolor="white")
     figure.suptitle(title, fontsize=14, color=INK)
     return figure
 

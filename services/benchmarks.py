@@ -32,7 +32,8 @@ class NewBenchmark:
     """None is all that are certified."""
     batch_sizes: Sequence[int] = (1, 8, 32)
     threads: int | None = None
-    """Threads of one call; None leaves it to each library."""
+    """Threads of one call; None is one, which is what a prediction gets at first, and what keeps the
+    figures from depending on what else the host's cores do."""
     min_time_s: float = 0.5
     """For each backend and batch size, at least."""
 
@@ -50,7 +51,7 @@ class Benchmarks:
         request: dict[str, Any] = {
             "backends": _backends(new, version),
             "batch_sizes": sorted(set(new.batch_sizes)),
-            "threads": new.threads,
+            "threads": new.threads or 1,
             "min_time_s": new.min_time_s,
         }
         with self._db.write() as session:
@@ -68,7 +69,7 @@ class Benchmarks:
             )
             session.add(row)
         self._queue.wake_benchmark(row)
-        return row
+        return self.get(row.id)
 
     def get(self, benchmark_id: str) -> Benchmark:
         with self._db.read() as session:

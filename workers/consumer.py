@@ -48,6 +48,7 @@ class Consumer:
             without_heartbeat=True,
         )
         self._on_end = on_end
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
 
     def start(self) -> None:
@@ -62,10 +63,10 @@ class Consumer:
         if self._worker.hub is not None:
             self._worker.hub.call_soon(_nothing)
 
-    def join(self, timeout: float) -> bool:
-        """→ whether it has ended."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+    @property
+    def ended(self) -> bool:
+        """Whether it has, and with it every task."""
+        return self._ended.is_set()
 
     def _run(self) -> None:
         try:
@@ -75,6 +76,7 @@ class Consumer:
                 warnings.simplefilter("ignore", PendingDeprecationWarning)
                 self._worker.start()
         finally:
+            self._ended.set()
             self._on_end()
 
 

@@ -152,7 +152,7 @@ class Worker:
         self._pool.close()
         self._runs.release(SAVE_S)
         deadline = time.monotonic() + LEAVE_S
-        while self._consumer is not None and not self._consumer.join(0):
+        while self._consumer is not None and not self._consumer.ended:
             left = deadline - time.monotonic()
             if left < 0 or signals.wait(left) == (first or None):
                 log.error("worker_cut_short", in_hand=list(self._runs.subjects()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -50,6 +51,7 @@ def workers(
     return listed(page, WorkerOut.show)
 
 
+@cache
 def installed(package: str) -> str | None:
     try:
         return version(package)

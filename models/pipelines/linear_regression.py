@@ -80,7 +80,7 @@ def _draw(
 ) -> None:
     losses = fitted.curves("loss")
     title = "Loss by epoch"
-    files.plot("loss", title, plots.curves({"Loss": losses}, title), losses)
+    files.plot("loss", title, plots.curves({"Loss": losses}, title, scale="log"), losses)
     title = "Learned against true weights"
     weights = {"learned": learned.tolist(), "true": true.tolist()}
     files.plot("weights", title, plots.compared_weights(**weights, title=title), weights)

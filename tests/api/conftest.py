@@ -6,16 +6,18 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.main import Server, uvicorn_config
 from api.state import State
 from services.container import Container
 from services.db import migrate
@@ -49,20 +51,56 @@ def container(settings: Settings, queue: RecordingQueue) -> Iterator[Container]:
 class Api:
     """A client of the running application, and what the application works with."""
 
-    client: TestClient
+    client: httpx.Client
     state: State
+
+    @property
+    def container(self) -> Container:
+        return self.state.container
+
+
+@contextmanager
+def served(container: Container) -> Generator[Api]:
+    """The application behind a real server in a thread of this process."""
+    app, state = create_app(container)
+    server = Server(uvicorn_config(app), state)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = "http://127.0.0.1:%d" % listener.getsockname()[1]
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            with httpx.Client(base_url=url, timeout=30) as client:
+                _until(lambda: server.started and client.get("/v2/health/ready").is_success)
+                yield Api(client, state)
+        finally:
+            state.closing.set()
+            server.should_exit = True
+            thread.join(30)
 
 
 @pytest.fixture
 def api(container: Container) -> Iterator[Api]:
-    app, state = create_app(container)
-    with TestClient(app, base_url="http://test", raise_server_exceptions=False) as client:
-        yield Api(client, state)
+    with served(container) as running:
+        yield running
 
 
 @pytest.fixture
-def client(api: Api) -> TestClient:
+def client(api: Api) -> httpx.Client:
     return api.client
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One application for a module of tests that leave nothing behind. Its model is `image`."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), max_body_bytes=1 << 20)
+    container = Container(settings, queue=RecordingQueue())
+    migrate.upgrade(container.db)
+    for kind in ("image", "regression"):
+        add_version(container, kind, name=kind)
+    with served(container) as running:
+        yield running
+    container.close()
 
 
 def free_port() -> int:
@@ -116,13 +154,19 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 def wait_for(url: str, popen: subprocess.Popen[bytes]) -> None:
     """Until `url` answers 200; fails if the process ends first."""
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
+
+    def answers() -> bool:
         assert popen.poll() is None, "the API process has ended"
         try:
-            if httpx.get(url).status_code == 200:
-                return
+            return httpx.get(url).is_success
         except httpx.TransportError:
-            pass
-        assert time.monotonic() < deadline, f"{url} did not become ready"
-        time.sleep(0.05)
+            return False
+
+    _until(answers)
+
+
+def _until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not done():
+        assert time.monotonic() < deadline, "it did not become ready"
+        time.sleep(0.01)

@@ -46,7 +46,9 @@ def test_a_job_becomes_a_version_and_its_benchmark_is_made(
         stored = container.storage.local_path(artifact.key)
         assert stored.stat().st_size == artifact.size_bytes > 0
     _check_benchmark(container)
-    assert [*container.settings.work_dir.glob("*/*")] == []
+    wait_for(
+        lambda: not [*container.settings.work_dir.glob("*/*")], "the work directories to be empty"
+    )
     assert not any(str(Path.cwd()) in event.message for event in events_of(container, job_id))
 
 

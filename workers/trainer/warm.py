@@ -9,14 +9,19 @@ from importlib.metadata import version
 from typing import Any
 
 MODULES = (
+    "matplotlib.figure",
+    "models.artifacts",
     "models.benchmarking",
     "models.latency_plot",
     "models.pipelines",
+    "models.plots",
     "models.publishing",
-    "models.training",
+    "models.supervised",
+    "onnxruntime",
+    "onnxscript",
     "sklearn.datasets",
 )
-"""What runs import. They bind matplotlib and the like at first use."""
+"""What nearly every run imports, some of it at first use: two and a half seconds of it."""
 
 PACKAGES = ("torchkiln", "torch", "torchvision", "onnxruntime", "numpy")
 

@@ -43,7 +43,7 @@ def create_app(container: Container) -> tuple[ASGIApp, State]:
     app.state.kiln = state
     for router in ROUTERS:
         app.include_router(router)
-    errors.install(app)
+    errors.install(app, ROUTERS)
     openapi.install(app, DESCRIPTION)
     guarded = GuardMiddleware(app, state.authenticator, state.max_body_bytes)
     return InferFastPath(RequestMiddleware(guarded, state.http_stats), state), state

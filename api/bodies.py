@@ -51,7 +51,8 @@ async def _read_on(parts: list[bytes], receive: Receive, limit: int) -> bytes:
         if size > limit:
             raise TooLarge(f"expected a body of at most {limit} bytes, got more")
         try:
-            message = await asyncio.wait_for(receive(), SILENCE_S)
+            async with asyncio.timeout(SILENCE_S):
+                message = await receive()
         except TimeoutError:
             raise Invalid(f"the body stopped after {size} bytes", code="incomplete_body") from None
         if message["type"] == "http.disconnect":

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import http
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
 import orjson
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from models.errors import DatasetUnavailable, PipelineError
 from services.catalogue import brief
@@ -64,6 +67,8 @@ STATUS_OF_CODE: dict[str, int] = {
 
 V2_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 429, 500, 501, 503})
 """What the protocol's clients understand; every other status becomes 400 there."""
+
+HANDLED = (ServiceError, PipelineError, RequestValidationError, HTTPException, ClientDisconnect)
 
 ROUTING = {
     404: ("not_found", "there is nothing at this address; /docs shows what there is"),
@@ -122,21 +127,31 @@ def response_to(error: Exception, path: str) -> Response:
     return Response(body, status, problem["headers"], media_type)
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     """Answer every exception that leaves a route in the contract's form."""
 
     async def handle(request: Request, error: Exception) -> Response:
-        return response_to(error, request.scope["path"])
+        response = response_to(error, request.scope["path"])
+        if response.status_code == 405:  # the framework names only the first route's methods
+            response.headers["Allow"] = ", ".join(_methods(routers, request.scope["path"]))
+        return response
 
-    for kind in (
-        ServiceError,
-        PipelineError,
-        RequestValidationError,
-        HTTPException,
-        ClientDisconnect,
-        Exception,
-    ):
+    for kind in (*HANDLED, Exception):
         app.add_exception_handler(kind, handle)
+
+
+def _methods(routers: Sequence[APIRouter], path: str) -> list[str]:
+    """What the address takes."""
+    scope = {"type": "http", "path": path, "method": "", "root_path": "", "headers": []}
+    return sorted(
+        {
+            method
+            for router in routers
+            for route in router.routes
+            if isinstance(route, APIRoute) and route.matches(scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
+    )
 
 
 def _http_problem(error: HTTPException) -> Problem:

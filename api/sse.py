@@ -50,7 +50,8 @@ async def _since(events: Events, job_id: str, after: int) -> tuple[Sequence[Even
 
 async def _pause(closing: asyncio.Event) -> None:
     try:
-        await asyncio.wait_for(closing.wait(), POLL_S)
+        async with asyncio.timeout(POLL_S):
+            await closing.wait()
     except TimeoutError:
         return
 

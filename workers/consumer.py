@@ -4,7 +4,6 @@ signal handlers, logging, a banner, remote control."""
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -70,11 +69,7 @@ class Consumer:
 
     def _run(self) -> None:
         try:
-            with warnings.catch_warnings():
-                # It announces a new default of Celery 6 at each lost connection; our tasks are
-                # acknowledged early, so it makes no difference to them.
-                warnings.simplefilter("ignore", PendingDeprecationWarning)
-                self._worker.start()
+            self._worker.start()
         finally:
             self._ended.set()
             self._on_end()

@@ -135,6 +135,9 @@ class Keeper:
             except Unavailable as error:
                 log.warning("beat_failed", reason=error.detail)
                 continue
+            except Exception:
+                log.exception("beat_failed")
+                continue
             if beat is None:
                 self._lost = True
                 self._trainer.kill(LEASE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from logging import WARNING, getLogger
 
 from pydantic import ValidationError
 from setproctitle import setproctitle
@@ -13,6 +14,9 @@ from services.settings import Settings
 from workers.process import COMMAND
 from workers.signals import Signals
 from workers.worker import NotStarted, Worker
+
+TALKATIVE = ("celery.app.trace", "celery.worker.strategy", "alembic.runtime.migration")
+"""Loggers whose news are in our own lines already."""
 
 
 def main() -> int:
@@ -31,7 +35,10 @@ def main() -> int:
 
 
 def run(container: Container, trainer: tuple[str, ...] = COMMAND) -> int:
+    """Work with trainers of the command `trainer`. → the exit status."""
     settings = container.settings
+    for name in TALKATIVE:
+        getLogger(name).setLevel(WARNING)
     trainer += ("--log-level", settings.log_level, "--log-format", settings.log_format)
     try:
         with Signals() as signals:

@@ -35,7 +35,7 @@ class JobSupervisor:
         container = self._station.container
         lease = JobLease(container.attempts, claim)
         with (
-            bound(attempt=claim.number, request_id=claim.job.request_id or ""),
+            bound(**_names(claim)),
             Keeper(lease, trainer, container.settings, claimed_at) as keeper,
         ):
             log.info("attempt_started", pipeline=claim.job.pipeline, trainer_pid=trainer.pid)
@@ -62,3 +62,10 @@ class JobSupervisor:
             log.exception("file_not_stored")
             reason = f"a file could not be stored: {error.strerror}"
             run.finish(Outcome.LOST, code="storage_failed", message=reason)
+
+
+def _names(claim: Claim) -> dict[str, str | int]:
+    """What every line of the attempt's log carries besides the job's id."""
+    request_id = claim.job.request_id
+    names: dict[str, str | int] = {"attempt": claim.number}
+    return names if request_id is None else {**names, "request_id": request_id}

@@ -74,7 +74,9 @@ class RunnerCache:
             if runner is not None:
                 return runner
             try:
-                await asyncio.wait_for(asyncio.shield(self._load_once(key, served)), LOAD_WAIT_S)
+                # Not wait_for: before Python 3.12 it can swallow a cancellation.
+                async with asyncio.timeout(LOAD_WAIT_S):
+                    await asyncio.shield(self._load_once(key, served))
             except TimeoutError:
                 raise Busy(
                     f"{served.name} version {served.version} is being loaded",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,21 +59,23 @@ def _image_spec(served: ServedVersion) -> TensorSpec:
 
 def _opened(body: bytes, kind: str) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its own limits warn; ours refuses
-            image = Image.open(io.BytesIO(body), formats=[kind])
-            if image.width * image.height > MAX_PIXELS:
-                raise TooLarge(
-                    f"expected at most {MAX_PIXELS} pixels, got {image.width} by {image.height}"
-                )
-            image.load()
-            return ImageOps.exif_transpose(image)
+        image = Image.open(io.BytesIO(body), formats=[kind])
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_large(f"{image.width} by {image.height}")
+        image.load()
+        return ImageOps.exif_transpose(image)
     except TooLarge:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # Pillow's own limits
+        raise _too_large("far more") from None
     except Exception as error:  # a damaged file makes the decoders raise a dozen kinds
         raise Invalid(
             f"the body is not a {kind} image that can be read", code="invalid_image"
         ) from error
+
+
+def _too_large(got: str) -> TooLarge:
+    return TooLarge(f"expected at most {MAX_PIXELS} pixels, got {got}")
 
 
 def _pixels(image: Image.Image, spec: TensorSpec) -> NDArray[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from models.backends.base import Tensors
 from services.serving import answers, csv_rows, images, rows, v2_request, v2_response
 from services.serving.engine import Engine
@@ -47,7 +49,7 @@ async def predict(
     """A `/v1` prediction → its JSON. Raises `ServiceError`s that name what is wrong."""
     timing = Timing()
     served = await engine.resolve(name, ref)
-    inputs, count = _decode(body, media_type, served)
+    inputs, count = await _decode(body, media_type, served)
     chosen = served.backend_for(backend, count)
     outputs = await _run(engine, served, chosen, inputs, count, timing, gone)
     answer = answers.encode(served, chosen, outputs)
@@ -55,13 +57,14 @@ async def predict(
     return answer
 
 
-def _decode(body: bytes, media_type: str, served: ServedVersion) -> tuple[Tensors, int]:
-    if media_type in images.MEDIA_TYPES:
-        return images.parse(body, media_type, served), 1
-    if media_type == "text/csv":
-        return csv_rows.parse(body, served)
+async def _decode(body: bytes, media_type: str, served: ServedVersion) -> tuple[Tensors, int]:
+    """Rows of JSON are read on the spot; what takes its time is read in a thread."""
     if media_type in {"", "application/json"}:
         return rows.parse(body, served)
+    if media_type in images.MEDIA_TYPES:
+        return await asyncio.to_thread(images.parse, body, media_type, served), 1
+    if media_type == "text/csv":
+        return await asyncio.to_thread(csv_rows.parse, body, served)
     known = ", ".join(["application/json", *images.MEDIA_TYPES, "text/csv"])
     raise Unsupported(
         f"expected Content-Type {known}, got {media_type[:64]!r}", code="unsupported_media_type"

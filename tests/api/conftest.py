@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -39,10 +40,19 @@ def queue() -> RecordingQueue:
     return RecordingQueue()
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the present schema and nothing in it, to copy."""
+    container = Container(Settings(data_dir=tmp_path_factory.mktemp("db")), queue=RecordingQueue())
+    migrate.upgrade(container.db)
+    container.close()
+    return container.settings.data_dir / "torchkiln.db"
+
+
 @pytest.fixture
-def container(settings: Settings, queue: RecordingQueue) -> Iterator[Container]:
+def container(settings: Settings, queue: RecordingQueue, template: Path) -> Iterator[Container]:
+    shutil.copy(template, settings.data_dir)
     made = Container(settings, queue=queue)
-    migrate.upgrade(made.db)
     yield made
     made.close()
 
@@ -66,7 +76,7 @@ def served(container: Container) -> Generator[Api]:
     server = Server(uvicorn_config(app), state)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        url = "http://127.0.0.1:%d" % listener.getsockname()[1]
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

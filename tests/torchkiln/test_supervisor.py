@@ -3,51 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.torchkiln.upstack import Up, alive, until, users
-
-HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[1]
-
-Start = Callable[..., Up]
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout whose rooms are the stand-ins."""
-    root = tmp_path_factory.mktemp("checkout")
-    shutil.copytree(HERE / "standin", root, dirs_exist_ok=True)
-    shutil.copytree(REPOSITORY / "torchkiln", root / "torchkiln")
-    return root
-
-
-@pytest.fixture
-def start(checkout: Path, tmp_path: Path) -> Iterator[Start]:
-    """Starts `up`s; what of them still runs at the end is killed."""
-    started: list[Up] = []
-
-    def one(*options: str, data_dir: Path = tmp_path / "data", **env: str) -> Up:
-        started.append(Up(checkout, data_dir, *options, **env))
-        return started[-1]
-
-    yield one
-    for up in started:
-        if up.process.poll() is None:
-            up.process.kill()
-            up.process.wait()
-    for up in started:
-        until(lambda up=up: not up.users())
+from tests.torchkiln.upstack import Start, Up, alive, until
 
 
 def test_says_one_line_when_ready_and_leaves_nothing_behind(start: Start) -> None:
@@ -61,7 +27,7 @@ def test_says_one_line_when_ready_and_leaves_nothing_behind(start: Start) -> Non
     assert told["PORT"] == url.rpartition(":")[2]
     assert told["JOB_SLOTS"] == "3"
     assert told["DATABASE_URL"] is None
-    assert "torchkiln: broker" in " ".join(up.children())
+    assert len(up.children("torchkiln: broker")) == 1
     assert up.stop() == 0
     assert up.users() == set()
     assert not alive(trainer)
@@ -92,7 +58,7 @@ def test_broker_is_private(start: Start) -> None:
         until(lambda: b"yes" in connection.recv(100))
     for file in ("password", "valkey.conf"):
         assert stat.S_IMODE((up.data_dir / "broker" / file).stat().st_mode) == 0o600
-    assert password not in " ".join(up.children())
+    assert all(password not in line for _, line in up.rows())
 
 
 def test_broker_keeps_port_password_and_messages(start: Start) -> None:
@@ -191,110 +157,17 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGHUP])
-def test_other_stop_signals(start: Start, kind: signal.Signals) -> None:
-    up = start()
-    up.ready()
-    up.process.send_signal(kind)
-    assert up.ended() == 0
-    assert up.users() == set()
-
-
-def test_stop_during_the_start(start: Start) -> None:
-    up = start()
-    until((up.data_dir / "logs/broker.log").exists)
-    assert up.stop() == 0
-    assert up.output == ""
-    assert up.users() == set()
-
-
-def test_second_stop_signal_kills(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/stubborn").touch()
-    up = start()
-    up.ready()
-    until((up.data_dir / "trainer.pid").exists)
-    trainer = int((up.data_dir / "trainer.pid").read_text())
-    up.process.send_signal(signal.SIGTERM)
-
-    def insist() -> bool:
-        up.process.send_signal(signal.SIGTERM)
-        try:
-            return up.process.wait(2) == 0
-        except subprocess.TimeoutExpired:
-            return False
-
-    until(insist)
-    assert up.users() == set()
-    assert not alive(trainer)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux alone sees to this")
-def test_killed_up_takes_everything_along_and_the_next_starts(start: Start) -> None:
-    up = start()
-    up.ready()
-    trainer = int((up.data_dir / "trainer.pid").read_text())
-    up.process.kill()
-    up.process.wait()
-    until(lambda: not up.users(), up.users)
-    until(lambda: not alive(trainer))
-
-    again = start()
-    again.ready()
-    assert again.errors == ""
-
-
-def test_orphans_of_a_killed_up_are_stopped(start: Start, tmp_path: Path) -> None:
-    """As on a system whose kernel does not kill them: a process that inherited the lock."""
-    data_dir = tmp_path / "data"
-    data_dir.mkdir()
-    orphan = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import fcntl, sys, time\n"
-            "lock = open(sys.argv[1], 'w')\n"
-            "fcntl.flock(lock, fcntl.LOCK_EX)\n"
-            "print(flush=True)\n"
-            "time.sleep(3600)",
-            str(data_dir / "children.lock"),
-        ],
-        stdout=subprocess.PIPE,
-    )
-    with orphan:
-        assert orphan.stdout
-        orphan.stdout.readline()
-        up = start()
-        up.ready()
-        assert orphan.wait() == -signal.SIGTERM
-    assert f"left behind: [{orphan.pid}]" in up.errors
-    assert users(data_dir)
-
-
-@pytest.mark.parametrize(
-    ("obstacle", "complaint", "said"),
-    [
-        ("api-exits", "api stopped with status 1 before", "the api says why"),
-        ("migration-fails", "the migration of the database stopped with status 1", "no such table"),
-    ],
-)
-def test_failed_start_shows_the_log(
-    start: Start, tmp_path: Path, obstacle: str, complaint: str, said: str
-) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / obstacle).touch()
-    up = start()
-    assert up.ended() == 1
-    assert complaint in up.errors
-    assert said in up.errors
-    assert str(up.data_dir / "logs") in up.errors
-    assert "Traceback" not in up.errors
-    assert up.output == ""
-    assert up.users() == set()
-
-
-def test_verbose_shows_the_logs(start: Start) -> None:
-    up = start("--verbose")
-    up.ready()
-    until(lambda: "worker | the worker works" in up.errors, lambda: up.errors)
-    assert "migrate | manage migrate None" in up.errors
+def test_one_room_by_itself(checkout: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "torchkiln", "api", "--port", str(port)]
+    env = {**os.environ, "TORCHKILN_DATA_DIR": "data", "TORCHKILN_REDIS_URL": "redis://there"}
+    with subprocess.Popen(command, cwd=tmp_path, env=env | {"PYTHONPATH": str(checkout)}) as room:
+        url = f"http://127.0.0.1:{port}"
+        until(lambda: answers(url))
+        told = httpx.get(url).json()
+        room.terminate()
+        assert room.wait() == -signal.SIGTERM
+    assert told["pid"] == room.pid
+    assert told["DATA_DIR"] == str(tmp_path / "data")
+    assert told["REDIS_URL"] == "redis://there"

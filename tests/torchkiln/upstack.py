@@ -60,29 +60,46 @@ class Up:
         self.process.send_signal(signal.SIGTERM)
         return self.ended()
 
-    def children(self) -> dict[str, int]:
-        """Command line → pid of the direct children."""
-        listed = subprocess.run(
-            ["ps", "-A", "-o", "ppid=,pid=,args="], capture_output=True, text=True, check=True
-        )
-        rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
-        return {row[2]: int(row[1]) for row in rows if int(row[0]) == self.process.pid}
+    def rows(self) -> list[tuple[int, str]]:
+        """Pid and command line of the direct children."""
+        return [(pid, line) for ppid, pid, line in processes() if ppid == self.process.pid]
+
+    def descendants(self) -> set[int]:
+        """Every process below this one."""
+        table = processes()
+        found = {self.process.pid}
+        while new := {pid for ppid, pid, _ in table if ppid in found} - found:
+            found |= new
+        return found - {self.process.pid}
+
+    def children(self, words: str = "") -> list[int]:
+        """The pids of the direct children whose command line has these words."""
+        return [pid for pid, line in self.rows() if words in line]
 
     def child(self, words: str) -> int:
         """The pid of the one child whose command line has these words, once there is one."""
         found: list[int] = []
 
         def there() -> bool:
-            found[:] = [pid for line, pid in self.children().items() if words in line]
+            found[:] = self.children(words)
             return len(found) == 1
 
-        until(there, lambda: f"{words} in {self.children()}")
+        until(there, lambda: f"{words} in {self.rows()}")
         return found[0]
 
     def users(self) -> set[int]:
         """Every process that has to do with the data directory: by command line, environment,
         or an open file."""
         return users(self.data_dir)
+
+
+def processes() -> list[tuple[int, int, str]]:
+    """Parent, pid and command line of everything that runs."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "ppid=,pid=,args="], capture_output=True, text=True, check=True
+    )
+    split = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    return [(int(ppid), int(pid), line) for ppid, pid, line in split]
 
 
 def users(data_dir: Path) -> set[int]:
@@ -115,3 +132,7 @@ def until(condition: Callable[[], object], tell: Callable[[], object] = str) -> 
     while not condition():
         assert time.monotonic() < deadline, tell()
         time.sleep(0.05)
+
+
+Start = Callable[..., Up]
+"""Starts an `up` with options and, by keyword, `data_dir` and environment variables."""

@@ -32,6 +32,23 @@ def test_a_job_that_is_submitted_is_run(container: Container, start: Start) -> N
     assert (began["job_id"], began["request_id"], began["attempt"]) == (job_id, "req_1", 1)
 
 
+def test_a_worker_with_an_accelerator_takes_jobs_for_it(container: Container, start: Start) -> None:
+    job_id = submit(container, "count", device="cuda", epochs=1)
+    plain = start()
+    ready(container, plain)
+    other = submit(container, "count", epochs=1)
+    assert ended(container, other).job.placed_device == "cpu"
+    assert container.jobs.get(job_id).job.status == JobStatus.QUEUED
+    plain.signal(signal.SIGTERM)
+    assert plain.wait() == 0
+    start(DEVICES_OF_THE_TEST="cpu,cuda:0")
+    assert ended(container, job_id).job.placed_device == "cuda:0"
+    (row,) = container.workers.list()
+    assert row.queues == ["cpu", "gpu"]
+    anywhere = submit(container, "count", device="auto", epochs=1)
+    assert ended(container, anywhere).job.results["device"] == "cuda:0"
+
+
 def test_as_many_jobs_run_at_once_as_there_are_slots(container: Container, start: Start) -> None:
     worker = start(TORCHKILN_JOB_SLOTS="2")
     ready(container, worker)

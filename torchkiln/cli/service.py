@@ -53,7 +53,7 @@ def up(
         setproctitle("torchkiln: up")
     options = UpOptions(
         data_dir=resolve_data_dir(data_dir),
-        host=host,
+        host=host.strip("[]"),  # as IPv6 addresses are written in URLs
         port=port,
         database_url=database_url or None,
         redis_url=redis_url or None,
@@ -107,4 +107,5 @@ def _become(room: str, **settings: object) -> None:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    with suppress(OSError):  # nobody listens any more: no reason to stop a service
+        typer.echo(text, err=True)

@@ -17,6 +17,8 @@ PIPELINE = "image-classification"
 DATASET = "digits"
 BACKENDS = ("eager", "torchscript", "onnxruntime")
 BATCH_SIZES = (1, 8, 32)
+FACTS = ("cpu_model", "cores", "threads", "os", "date")
+"""What of a benchmark's environment fits on a line."""
 JOB_S = 900.0
 
 
@@ -86,7 +88,7 @@ class Demo:
             raise TorchkilnError(f"the benchmark failed: {error['code']}: {error['message']}")
         self._console.print(tables.benchmark(benchmark))
         facts = benchmark["environment"] or {}
-        told = [f"{key} {value}" for key, value in facts.items() if isinstance(value, str | int)]
+        told = [f"{key} {facts[key]}" for key in FACTS if key in facts]
         self._console.print(f"[dim]{escape(', '.join(told))}[/]")
         self._client.benchmarks.download_plot(benchmark["id"], self._plot("latency.png"))
 
@@ -97,6 +99,7 @@ class Demo:
         comparison = Comparison(self._client, version, held_out)
         comparison.ask()
         self._console.print(comparison.table())
+        self._console.print("[dim]one class where JSON, PNG and /v2 agree, else one for each[/]")
         worst = comparison.check()
         self._console.print(
             f"{comparison.accuracy():.1%} of {len(held_out.images)} held-out images are right; "

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -16,6 +17,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
 from torchkiln.client import Client
 from torchkiln.types import Event, Job
@@ -52,11 +54,18 @@ def watch(client: Client, job_id: str, console: Console) -> Job:
 def figures(values: Mapping[str, Any], limit: int = SHOWN_METRICS) -> str:
     """`train_loss 0.3121  test_accuracy 0.9750`, the first few."""
     numbers = {key: value for key, value in values.items() if isinstance(value, int | float)}
-    return "  ".join(f"{key} {value:.4f}" for key, value in list(numbers.items())[:limit])
+    return "  ".join(f"{key} {_figure(value)}" for key, value in list(numbers.items())[:limit])
+
+
+def _figure(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 class LiveView:
-    """One bar over the epochs, with the latest figures beside it and the log above it."""
+    """One bar over the epochs, with the latest figures below it and the log above it.
+
+    Checkpoints and artifacts are not told: there is nothing to do about them while it runs.
+    """
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -65,14 +74,15 @@ class LiveView:
             BarColumn(bar_width=28),
             TextColumn("epoch"),
             MofNCompleteColumn(),
-            TextColumn("[cyan]{task.fields[figures]}"),
             TimeElapsedColumn(),
-            console=console,
         )
-        self._task = self._progress.add_task("queued", total=None, figures="")
+        self._task = self._progress.add_task("queued", total=None)
+        # On a line of their own, because beside the bar they would not fit a narrow terminal.
+        self._figures = Text(style="cyan", no_wrap=True, overflow="ellipsis")
+        self._live = Live(Group(self._progress, self._figures), console=console)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._live.start()
         return self
 
     def __exit__(
@@ -81,21 +91,20 @@ class LiveView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        self._live.stop()
 
     def show(self, event: Event) -> None:
         data = event["data"]
         if event["type"] == "metrics":
-            self._progress.update(
-                self._task,
-                completed=data.get("epoch"),
-                total=data.get("epochs"),
-                figures=figures(data.get("values", {})),
-            )
+            epoch, epochs = data.get("epoch"), data.get("epochs")
+            self._progress.update(self._task, completed=epoch, total=epochs)
+            if epoch == epochs:  # plots and publishing are still to come
+                self._progress.update(self._task, description="finishing")
+            self._figures.plain = f"  {figures(data.get('values', {}))}"
         elif event["type"] == "status":
             self._progress.update(self._task, description=escape(event["message"]))
-        elif event["level"] not in QUIET:
-            self._progress.console.print(_line(event))
+        elif event["type"] == "log" and event["level"] not in QUIET:
+            self._live.console.print(_line(event))
 
 
 class PlainView:

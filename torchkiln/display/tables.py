@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -158,6 +159,6 @@ def _flat(
         if reference in definitions:
             rows += _flat(definitions[reference], definitions, f"{prefix}{name}.")
         else:
-            default = str(field["default"]) if "default" in field else "required"
+            default = json.dumps(field["default"]) if "default" in field else "required"
             rows.append((prefix + name, default, str(field.get("description", ""))))
     return rows

@@ -35,9 +35,7 @@ SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=4)
 @given(data=st.data())
 def test_any_array_comes_back_as_it_was_nested_or_flat(datatype: str, data: st.DataObject) -> None:
     dtype = DATATYPES[datatype]
-    elements = (
-        {"elements": st.floats(-1e4, 1e4, width=16)} if dtype.kind == "f" else {}
-    )
+    elements = {"elements": st.floats(-1e4, 1e4, width=16)} if dtype.kind == "f" else {}
     array = data.draw(hnp.arrays(dtype, SHAPES, **elements))
     for form in (array.tolist(), array.reshape(-1).tolist()):
         found = read(form, array.shape, datatype)

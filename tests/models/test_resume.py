@@ -1,0 +1,165 @@
+"""A run that is interrupted and continued ends with the bits of one that was not."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from models.checkpoints import read_checkpoint
+from models.determinism import seed_everything
+from models.errors import Interrupted
+from models.evaluation import Rows
+from models.metrics import right_classes
+from models.params import EarlyStopping, Optimizer, Scheduler, TrainingParams
+from models.training import Fit, Trainer
+from tests.support.runs import Recorder, context
+
+EPOCHS, ROWS, BATCH = 4, 100, 16
+STEPS = EPOCHS * 5
+
+
+class Noise(nn.Module):
+    """Draws from numpy's and Python's generators, as an augmentation might."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        return x + 0.01 * float(np.random.normal()) + 0.01 * random.gauss(0, 1)
+
+
+def fit() -> Fit:
+    """A net with everything that has state: dropout, batch norm's statistics, three generators."""
+    generator = torch.Generator().manual_seed(5)
+    inputs = torch.randn(ROWS, 8, generator=generator)
+    targets = inputs[:, :3].argmax(dim=1)
+    net = nn.Sequential(
+        Noise(), nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 3)
+    )
+    train, test = Rows(inputs[:80], targets[:80]), Rows(inputs[80:], targets[80:])
+    return Fit(
+        net,
+        net,
+        nn.CrossEntropyLoss(),
+        train,
+        {"test": test},
+        {"accuracy": right_classes},
+        "test_loss",
+    )
+
+
+def run(directory: Path, params: TrainingParams, interruptions: list[int]) -> dict[str, Any]:
+    """Train in as many pieces as there are interruptions, and one. → the last checkpoint."""
+    resume: Path | None = None
+    for number, interrupt_at in enumerate([*interruptions, None]):
+        # What a fresh process would have: other weights, and generators somewhere else.
+        seed_everything(0 if resume is None else 1000 + number)
+        report = Recorder(interrupt_at=interrupt_at)
+        trainer = Trainer(
+            fit(), params, context(directory / str(number), report=report, resume=resume)
+        )
+        try:
+            trained = trainer.run()
+        except Interrupted:
+            resume = report.checkpoints[-1].path
+            continue
+        return read_checkpoint(trained.checkpoint.path)
+    raise AssertionError("unreachable")
+
+
+def differences(one: Any, other: Any, place: str = "") -> list[str]:
+    """Where two nested states differ in a single bit."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        same = one.dtype == other.dtype and torch.equal(one, other)
+        return [] if same else [place]
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = {*one, *other}
+        return [
+            d for key in keys for d in differences(one.get(key), other.get(key), f"{place}/{key}")
+        ]
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [d for key, (a, b) in pairs for d in differences(a, b, f"{place}/{key}")]
+    return [] if one == other else [place]
+
+
+@given(
+    interruptions=st.lists(st.integers(1, STEPS), min_size=1, max_size=4),
+    optimizer=st.sampled_from(["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"]),
+    scheduler=st.sampled_from(["none", "step", "exponential", "cosine", "plateau", "onecycle"]),
+    patience=st.sampled_from([0, 1]),
+)
+@settings(max_examples=25, deadline=None)
+def test_interrupted_anywhere_and_continued_it_ends_with_the_same_bits(
+    interruptions: list[int], optimizer: Any, scheduler: Any, patience: int
+) -> None:
+    params = TrainingParams(
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        optimizer=Optimizer(name=optimizer, lr=0.05, weight_decay=0.01),
+        scheduler=Scheduler(name=scheduler, step_size=2, patience=0),
+        early_stopping=EarlyStopping(patience=patience),
+        checkpoint_every=1,
+    )
+    with TemporaryDirectory() as name:
+        whole = run(Path(name, "whole"), params, [])
+        pieces = run(Path(name, "pieces"), params, interruptions)
+    assert differences(whole, pieces) == []
+
+
+@pytest.mark.parametrize("interrupt_at", range(1, 7 * 2 + 1))
+def test_every_step_of_two_epochs_is_a_good_place_to_stop(
+    tmp_path: Path, interrupt_at: int
+) -> None:
+    """With Adam and dropout, from the first step to the last, the epochs' ends included."""
+    params = TrainingParams(epochs=2, batch_size=12, optimizer=Optimizer(lr=0.02))
+    whole = run(tmp_path / "whole", params, [])
+    assert differences(whole, run(tmp_path / "pieces", params, [interrupt_at])) == []
+
+
+def test_a_periodic_checkpoint_is_as_good_as_one_of_an_interruption(tmp_path: Path) -> None:
+    params = TrainingParams(epochs=EPOCHS, batch_size=BATCH, checkpoint_every=1)
+    seed_everything(0)
+    report = Recorder()
+    whole = Trainer(fit(), params, context(tmp_path / "whole", report=report)).run()
+    for number, saved in enumerate(report.checkpoints):
+        seed_everything(77)
+        again = Trainer(fit(), params, context(tmp_path / str(number), resume=saved.path)).run()
+        assert again.history == whole.history
+        both = [read_checkpoint(trained.checkpoint.path) for trained in (whole, again)]
+        assert differences(*both) == []
+
+
+def test_a_checkpoint_made_by_the_clock_within_an_epoch_continues_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.checkpoints.Cadence.PAUSE_S", 0.0)
+    monkeypatch.setattr("models.checkpoints.Cadence.SHARE", 1e9)
+    params = TrainingParams(epochs=2, batch_size=BATCH)
+    seed_everything(0)
+    report = Recorder()
+    whole = Trainer(fit(), params, context(tmp_path / "whole", report=report)).run()
+    assert len(report.checkpoints) > 2
+    middle = report.checkpoints[len(report.checkpoints) // 2]
+    again = Trainer(fit(), params, context(tmp_path / "again", resume=middle.path)).run()
+    both = [read_checkpoint(trained.checkpoint.path) for trained in (whole, again)]
+    assert differences(*both) == []
+
+
+def test_more_epochs_continue_a_finished_run(tmp_path: Path) -> None:
+    seed_everything(0)
+    short = Trainer(fit(), TrainingParams(epochs=2), context(tmp_path / "short")).run()
+    longer = Trainer(
+        fit(), TrainingParams(epochs=4), context(tmp_path / "more", resume=short.checkpoint.path)
+    ).run()
+    seed_everything(0)
+    whole = Trainer(fit(), TrainingParams(epochs=4), context(tmp_path / "whole")).run()
+    assert longer.history == whole.history

@@ -1,0 +1,39 @@
+"""The embedded stack, as `torchkiln up` runs it, for all tests of this folder."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.torchkiln.upstack import Up, until
+from torchkiln import Client
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Up]:
+    up = Up(ROOT, tmp_path_factory.mktemp("stack") / "data")
+    try:
+        up.ready()
+        yield up
+        assert up.stop() == 0
+        until(lambda: not up.users())
+    finally:
+        if up.process.poll() is None:
+            up.process.send_signal(signal.SIGKILL)
+            up.process.wait()
+
+
+@pytest.fixture(scope="session")
+def url(stack: Up) -> str:
+    return stack.ready()
+
+
+@pytest.fixture
+def client(url: str) -> Generator[Client]:
+    with Client(url) as made:
+        yield made

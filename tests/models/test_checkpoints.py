@@ -139,7 +139,7 @@ def test_by_the_clock_it_costs_less_than_its_share() -> None:
     assert cadence.due(now=1.0)
     cadence.saved(began=1.0, now=1.6)  # 0.6 s are 3 % of 20 s
     assert not cadence.due(now=21.5)
-    assert cadence.due_at_end_of(2, now=21.6)
-    cadence.saved(began=21.6, now=21.601)
-    assert not cadence.due(now=22.5)
-    assert cadence.due(now=22.7)
+    assert cadence.due_at_end_of(2, now=21.7)
+    cadence.saved(began=21.7, now=21.701)
+    assert not cadence.due(now=22.6)
+    assert cadence.due(now=22.8)

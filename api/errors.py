@@ -204,7 +204,7 @@ def _fields(error: RequestValidationError) -> tuple[FieldError, ...]:
 def field_error(item: Any) -> FieldError:
     """One of pydantic's errors: the dotted path without `body`, what was expected, what came."""
     where = [str(part)[:64] for part in item["loc"]]
-    field = ".".join(where[1:] if len(where) > 1 and where[0] == "body" else where)
+    field = ".".join(where[1:] if len(where) > 1 and where[0] == "body" else where) or "body"
     if item["type"] == "extra_forbidden":
         return FieldError(field, "unknown field")
     if item["type"] == "missing":

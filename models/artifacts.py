@@ -6,6 +6,10 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from models.files import write_atomically
 from models.run import RunContext
 
@@ -31,6 +35,14 @@ class Artifacts:
         """`name`.json. Raises `ValueError` for NaN and infinities, which JSON does not have."""
         data = json.dumps(value, allow_nan=False).encode()
         self._write(f"{name}.json", title, "application/json", data)
+
+    def image(self, name: str, title: str, pixels: NDArray[Any]) -> None:
+        """`name`.png, pixel for pixel: (1 or 3, height, width) in [0, 1] to 8 bits."""
+        levels = (pixels * 255).round().astype(np.uint8)
+        picture = Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))
+        buffer = io.BytesIO()
+        picture.save(buffer, format="png")
+        self._write(f"{name}.png", title, "image/png", buffer.getvalue())
 
     def _write(self, name: str, title: str, media_type: str, data: bytes) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ class CheckpointCorrupt(PipelineError):
     code = "checkpoint_corrupt"
 
 
-class Interrupted(Exception):  # noqa: N818 - it is an outcome, not an error
+class Interrupted(Exception):
     """Raised by the training loop after it has saved a checkpoint because it was told to stop."""
 
     def __init__(self, reason: str) -> None:

@@ -32,8 +32,8 @@ class NewBenchmark:
     """None is all that are certified."""
     batch_sizes: Sequence[int] = (1, 8, 32)
     threads: int | None = None
-    """Threads of one call; None is one, which is what a prediction gets at first, and what keeps the
-    figures from depending on what else the host's cores do."""
+    """Threads of one call; None is one, which is what a prediction gets at first, and what keeps
+    the figures from depending on what else the host's cores do."""
     min_time_s: float = 0.5
     """For each backend and batch size, at least."""
 

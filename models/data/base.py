@@ -63,6 +63,11 @@ class Dataset:
     )
     """What made the data, where that is known: the true weights of a synthetic regression."""
 
+    def __post_init__(self) -> None:
+        """Loaders keep their arrays for the next run of the process, which must find them whole."""
+        for array in (self.inputs, self.targets, self.train, self.test, *self.truth.values()):
+            array.setflags(write=False)
+
     @cached_property
     def sha256(self) -> str:
         """Over dtype, shape and bytes of every array: equal exactly if a training sees the same."""

@@ -133,6 +133,7 @@ def _hand_out(files: artifacts.Artifacts, fitted: supervised.Fitted) -> None:
         "labels": _labels(fitted, dataset.targets[rows]),
     }
     files.numbers("heldout", "Held-out images to try the model with", value)
+    files.image("example", f"The first of them, a {value['labels'][0]}", dataset.inputs[rows[0]])
 
 
 def _labels(fitted: supervised.Fitted, codes: NDArray[Any]) -> list[str]:

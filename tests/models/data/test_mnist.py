@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import sys
+import inspect
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from torchvision.datasets import MNIST
 
 from models import data
 from models.data import mnist
@@ -110,7 +111,8 @@ def test_a_download_that_succeeds_is_moved_into_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_files(tmp_path / "mirror")
-    copy = f"import shutil, sys; shutil.copytree({str(tmp_path / 'mirror')!r}, sys.argv[1], dirs_exist_ok=True)"
+    mirror = str(tmp_path / "mirror")
+    copy = f"import shutil, sys; shutil.copytree({mirror!r}, sys.argv[1], dirs_exist_ok=True)"
     monkeypatch.setattr(mnist, "FETCH", copy)
     report = Recorder()
     directory = tmp_path / "datasets"
@@ -148,6 +150,9 @@ def test_a_run_that_is_told_to_stop_does_not_wait_for_its_download(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_fetching_program_is_torchvisions() -> None:
+def test_the_program_that_fetches_is_torchvisions_own() -> None:
     compile(mnist.FETCH, "fetch", "exec")
-    assert "torchvision.datasets" not in sys.modules
+    inspect.signature(MNIST).bind("root", download=True)
+    fetched = {name.removesuffix(".gz") for name, _ in MNIST.resources}
+    assert fetched == {name for pair in mnist.FILES.values() for name in pair}
+    assert Path(MNIST.__name__, "raw") == mnist.RAW

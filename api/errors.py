@@ -68,6 +68,9 @@ STATUS_OF_CODE: dict[str, int] = {
 V2_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 429, 500, 501, 503})
 """What the protocol's clients understand; every other status becomes 400 there."""
 
+MAX_FIELDS = 20
+"""So many fields at fault are named; nobody reads on, and an answer stays smaller than a body."""
+
 HANDLED = (ServiceError, PipelineError, RequestValidationError, HTTPException, ClientDisconnect)
 
 ROUTING = {
@@ -176,7 +179,9 @@ def _problem(
     *,
     headers: Any = None,
 ) -> Problem:
-    errors = [{"field": item.field, "message": item.message} for item in fields]
+    errors = [{"field": item.field, "message": item.message} for item in fields[:MAX_FIELDS]]
+    if len(fields) > MAX_FIELDS:
+        detail = f"{detail}; {len(fields)} fields are wrong, of which {MAX_FIELDS} are named"
     return Problem(
         status=status, code=code, detail=detail, errors=errors, headers=dict(headers or {})
     )

@@ -67,6 +67,8 @@ class Trained:
     steps: int
     checkpoint: SavedCheckpoint
     """The last one."""
+    checkpoints_s: float
+    """How long the writing of checkpoints took."""
 
 
 def batches(
@@ -100,6 +102,7 @@ class Trainer:
         self._folder = CheckpointFolder(context.workdir / "checkpoints")
         self._cadence = Cadence(params.checkpoint_every, time.monotonic())
         self._saved: SavedCheckpoint | None = None
+        self._saving_s = 0.0
         self._steps = params.epochs * -(-len(fit.train) // params.batch_size)
         self._told_at = -math.inf
 
@@ -235,7 +238,9 @@ class Trainer:
             metrics=state.history[-1] if state.history else {},
             best=state.batch == 0 and 0 < state.epoch == state.watch.best_epoch,
         )
-        self._cadence.saved(began, time.monotonic())
+        now = time.monotonic()
+        self._saving_s += now - began
+        self._cadence.saved(began, now)
         self._report.checkpoint(self._saved)
         return self._saved
 
@@ -247,4 +252,6 @@ class Trainer:
         if state.best_weights is not None:
             self._fit.model.load_state_dict(state.best_weights)
             kept = state.watch.best_epoch
-        return Trained(state.history, state.watch.best_epoch, kept, state.step, checkpoint)
+        return Trained(
+            state.history, state.watch.best_epoch, kept, state.step, checkpoint, self._saving_s
+        )

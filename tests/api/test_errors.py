@@ -102,3 +102,10 @@ def test_half_a_surrogate_pair_does_not_spoil_the_answer() -> None:
 )
 def test_the_surface_is_told_by_the_path(path: str, surface: str) -> None:
     assert surface_of(path) == surface
+
+
+def test_no_more_fields_are_named_than_anybody_reads() -> None:
+    fields = tuple(FieldError(f"f{number}", "unknown field") for number in range(1000))
+    problem = problem_of(Invalid("the request is not valid", errors=fields))
+    assert len(problem["errors"]) == 20
+    assert "1000 fields are wrong" in problem["detail"]

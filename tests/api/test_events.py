@@ -177,7 +177,8 @@ def test_a_client_that_goes_away_leaves_nothing_behind(
 
     monkeypatch.setattr(sse, "stream", counted)
     with connect_sse(api.client, "GET", f"/v1/jobs/{claim.job.id}/events") as source:
-        next(source.iter_sse())
+        events = source.iter_sse()
+        next(events)
         assert open_streams == 1
     until(lambda: open_streams == 0)
 

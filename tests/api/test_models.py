@@ -8,7 +8,7 @@ import pytest
 from services.container import Container
 from tests.api.conftest import Api
 from tests.services import factories
-from tests.support.published import add_version, exported
+from tests.support.published import add_benchmark, add_version, exported
 
 ROW = {"inputs": [[0.5, -1.0]]}
 
@@ -170,15 +170,7 @@ def test_a_version_is_deleted_unless_an_alias_points_at_it(
 
 def test_a_version_prefers_what_was_measured_here(api: Api, container: Container) -> None:
     add_version(container, "binary", name="m")
-    figures = {"mean_ms": 1.0, "batch_size": 1}
-    factories.benchmarked(
-        container,
-        "m",
-        results=[
-            figures | {"backend": "torchscript", "mean_ms": 0.5},
-            figures | {"backend": "onnxruntime"},
-        ],
-    )
+    add_benchmark(container, "m", {"torchscript": 0.5, "onnxruntime": 1.0})
     version = api.client.get("/v1/models/m/versions/1").json()
     assert version["preferred_backend"] == {"1": "torchscript"}
     api.client.put("/v1/models/m/aliases/champion", json={"version": 1})

@@ -15,6 +15,7 @@ from api.errors import field_error
 from api.state import state_of
 from services.errors import FieldError, Invalid, TooLarge
 from services.serving.errors import Unsupported
+from services.serving.runners import Gone
 
 SILENCE_S = 30.0
 """A client that sends nothing more of its body for so long is not waited for."""
@@ -64,6 +65,16 @@ async def _read_on(parts: list[bytes], receive: Receive, limit: int) -> bytes:
     if size > limit:
         raise TooLarge(f"expected a body of at most {limit} bytes, got more")
     return b"".join(parts)
+
+
+def departure(receive: Receive) -> Gone:
+    """What returns once the client of a request whose body has been read goes away."""
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    return gone
 
 
 def parse_json(body: bytes) -> Any:

@@ -34,7 +34,7 @@ from services.errors import (
     Unauthorized,
     Unavailable,
 )
-from services.serving.errors import Unsupported
+from services.serving.errors import Abandoned, Unsupported
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +71,8 @@ V2_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 429, 500, 501, 503})
 MAX_FIELDS = 20
 """So many fields at fault are named; nobody reads on, and an answer stays smaller than a body."""
 
-HANDLED = (ServiceError, PipelineError, RequestValidationError, HTTPException, ClientDisconnect)
+GONE = (ClientDisconnect, Abandoned)
+HANDLED = (ServiceError, PipelineError, RequestValidationError, HTTPException, *GONE)
 
 ROUTING = {
     404: ("not_found", "there is nothing at this address; /docs shows what there is"),
@@ -97,7 +98,7 @@ def problem_of(error: Exception) -> Problem:
         return _problem(422, "invalid_request", "the request is not valid", _fields(error))
     if isinstance(error, HTTPException):
         return _http_problem(error)
-    if isinstance(error, ClientDisconnect):
+    if isinstance(error, GONE):
         return _problem(400, "incomplete_body", "the client went away")
     status = _status(error)
     if status == 500:

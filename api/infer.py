@@ -13,7 +13,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.bodies import check_length, read_body
+from api.bodies import check_length, departure, read_body
 from api.errors import body_of, problem_of
 from api.request_ids import HEADER, request_id
 from api.state import State
@@ -63,18 +63,13 @@ async def respond(
     encoding = headers.get(b"content-encoding")
     if encoding is not None:
         body = unpack(body, encoding.decode("latin-1"), limit=state.max_body_bytes)
-
-    async def gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
     answer, head_length = await infer(
         state.engine,
         name,
         version,
         body,
         header_length=headers.get(b"inference-header-content-length"),
-        gone=gone,
+        gone=departure(receive),
     )
     if head_length is None:
         return Answer(200, [(b"content-type", b"application/json")], answer)

@@ -121,13 +121,13 @@ class TrainingParams(PipelineParams, frozen=True):
 
     epochs: Epochs = 20
     batch_size: BatchSize = 32
-    optimizer: Optimizer = Field(default_factory=Optimizer, description="Update rule and rate")
-    scheduler: Scheduler = Field(default_factory=Scheduler, description="Learning-rate schedule")
+    optimizer: Optimizer = Field(default=Optimizer(), description="Update rule and rate")
+    scheduler: Scheduler = Field(default=Scheduler(), description="Learning-rate schedule")
     initialization: InitializationName = Field(
         default="default", description="How weights start; biases are zeroed except by `default`"
     )
     early_stopping: EarlyStopping = Field(
-        default_factory=EarlyStopping, description="When to stop before `epochs`"
+        default=EarlyStopping(), description="When to stop before `epochs`"
     )
     validation_fraction: float | None = Field(
         default=None,

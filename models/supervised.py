@@ -162,10 +162,7 @@ def outcome(fitted: Fitted, metrics: Mapping[str, float], **results: Any) -> Out
         "train_rows": len(dataset.train),
         "test_rows": len(dataset.test),
     }
-    lineage = {
-        "dataset_sha256": dataset.sha256,
-    }
-    return Outcome({**figures, **results}, model, lineage)
+    return Outcome({**figures, **results}, model, {"dataset_sha256": dataset.sha256})
 
 
 def _divide(
@@ -187,10 +184,23 @@ def _divide(
 def _take_statistics(pre: nn.Module, inputs: NDArray[np.float32]) -> None:
     """Mean and spread of the training rows alone, per feature or per channel of pixels."""
     if isinstance(pre, Standardize | Normalize):
-        axes = (0,) if isinstance(pre, Standardize) else (0, 2, 3)
-        mean = inputs.mean(axis=axes, dtype=np.float64, keepdims=True)
-        # In blocks, because the differences of all of MNIST in float64 would be 376 MB.
-        blocks = np.array_split(inputs, 1 + len(inputs) // 4096)
-        squares = sum(((block - mean) ** 2).sum(axis=axes) for block in blocks)
-        std = np.sqrt(squares * (mean.size / inputs.size))
+        mean, std = mean_and_std(inputs)
         pre.set(torch.from_numpy(mean), torch.from_numpy(std))
+
+
+def mean_and_std(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of (n, features) or (n, channels, h, w), for each of the second dimension.
+
+    In two passes over blocks of rows: all of MNIST as float64 would be 376 MB.
+    """
+    values = inputs.reshape(len(inputs), inputs.shape[1], -1)
+    count = values.shape[0] * values.shape[2]
+    blocks = np.array_split(values, 1 + len(values) // 4096)
+    total, squares = np.zeros((2, inputs.shape[1]))
+    for block in blocks:
+        total += np.einsum("ncx->c", block, dtype=np.float64)
+    mean = total / count
+    for block in blocks:
+        apart = block - mean[:, None]
+        squares += np.einsum("ncx,ncx->c", apart, apart)
+    return mean, np.sqrt(squares / count)

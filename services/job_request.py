@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
-from services.errors import FieldError
+from services.errors import FieldError, Invalid
 from services.ids import is_name
 
 DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 PROMOTIONS = ("never", "always", "if_better")
 MAX_METADATA_BYTES = 16_384
+MAX_DEPTH = 32
+"""Levels of objects and lists in `params` and `metadata`; what handles them is recursive."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,33 @@ class NewJob:
     promote: str = "never"
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    def __post_init__(self) -> None:
+        """Raises `Invalid` for what is nested so deep that nothing else may look at it."""
+        for name in ("params", "metadata"):
+            if not _is_shallow(getattr(self, name)):
+                message = f"expected at most {MAX_DEPTH} levels of nesting, got more"
+                raise Invalid(
+                    "the job cannot be run as it stands", errors=(FieldError(name, message),)
+                )
+
     def sha256(self) -> str:
         """Equal for requests that ask for the same."""
         return hashlib.sha256(orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _is_shallow(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _members(outer)]
+        if not level:
+            return True
+    return False
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return cast(dict[str, object], value).values()
+    return cast(list[object], value) if isinstance(value, list) else ()
 
 
 def problems(new: NewJob) -> list[FieldError]:

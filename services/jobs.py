@@ -72,6 +72,8 @@ class Jobs:
     def _resolve(self, new: NewJob) -> NewJob:
         pipeline = self._catalogue.get(new.pipeline)
         found = [*problems(new), *self._dataset_problems(pipeline, new.dataset)]
+        if new.model is not None and not pipeline.produces_model:
+            found.append(FieldError("model", f"{pipeline.name} publishes no model"))
         if found:
             raise Invalid("the job cannot be run as it stands", errors=tuple(found))
         return replace(

@@ -33,11 +33,19 @@ def becomes_champion(
     promote: str,
     backends: Mapping[str, Mapping[str, Any]],
     metrics: Mapping[str, float],
+    *,
     champion_metrics: Mapping[str, float] | None,
+    first: bool,
 ) -> bool:
-    """The rule of the contract: the first certified version by itself, a later one by `promote`."""
+    """The rule of the contract: the first certified version by itself, a later one by `promote`.
+
+    `champion_metrics` is None where there is no champion: nobody has been certified yet, or an
+    operator took the alias away, which only `promote` may undo.
+    """
     if not certified(backends):
         return False
-    if champion_metrics is None or promote == "always":
+    if first or promote == "always":
         return True
-    return promote == "if_better" and is_better(metrics, champion_metrics)
+    if promote != "if_better":
+        return False
+    return champion_metrics is None or is_better(metrics, champion_metrics)

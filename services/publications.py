@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.db.tables import Alias, Job, Model, ModelVersion
-from services.promotion import CHAMPION, becomes_champion
+from services.promotion import CHAMPION, becomes_champion, certified
 from services.revision import bump
 
 
@@ -51,6 +51,7 @@ def insert_version(session: Session, job: Job, new: NewVersion, now: datetime) -
     if session.get(Model, name) is None:
         session.add(Model(name=name, created_at=now, last_version=0))
         session.flush()
+    earlier = session.scalars(select(ModelVersion.backends).where(ModelVersion.name == name)).all()
     number: int = session.execute(
         update(Model)
         .where(Model.name == name)
@@ -74,7 +75,11 @@ def insert_version(session: Session, job: Job, new: NewVersion, now: datetime) -
     )
     champion = _champion(session, name)
     promoted = becomes_champion(
-        job.promote, new.backends, new.metrics, champion.metrics if champion else None
+        job.promote,
+        new.backends,
+        new.metrics,
+        champion_metrics=champion.metrics if champion else None,
+        first=not any(certified(backends) for backends in earlier),
     )
     if promoted:
         session.merge(Alias(name=name, alias=CHAMPION, version=number, updated_at=now))

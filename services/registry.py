@@ -178,12 +178,12 @@ class Registry:
     def _views(self, session: Session, rows: Sequence[ModelVersion]) -> list[VersionView]:
         names = sorted({row.name for row in rows})
         aliases = _aliases(session, names)
-        benchmarks = _latest_benchmarks(session, names, self._host)
+        benchmarks = _benchmarks(session, names, self._host)
         return [
             VersionView(
                 row,
                 aliases.get((row.name, row.version), []),
-                _preferred(row, benchmarks.get((row.name, row.version))),
+                _preferred(row, benchmarks.get((row.name, row.version), [])),
             )
             for row in rows
         ]
@@ -240,9 +240,10 @@ def _model_view(session: Session, model: Model) -> ModelView:
     )
 
 
-def _latest_benchmarks(
+def _benchmarks(
     session: Session, names: Iterable[str], host: str
-) -> dict[tuple[str, int], Benchmark]:
+) -> dict[tuple[str, int], list[Benchmark]]:
+    """Those of this host that have figures, the latest first."""
     rows = session.scalars(
         select(Benchmark)
         .where(
@@ -250,19 +251,26 @@ def _latest_benchmarks(
             Benchmark.host == host,
             Benchmark.status == JobStatus.SUCCEEDED,
         )
-        .order_by(Benchmark.finished_at)
+        .order_by(Benchmark.finished_at.desc())
     )
-    return {(row.model, row.version): row for row in rows}
+    found: dict[tuple[str, int], list[Benchmark]] = {}
+    for row in rows:
+        found.setdefault((row.model, row.version), []).append(row)
+    return found
 
 
-def _preferred(row: ModelVersion, benchmark: Benchmark | None) -> dict[str, str] | None:
-    if benchmark is None:
-        return None
-    allowed = certified(row.backends)
-    fastest: dict[str, tuple[float, str]] = {}
-    for figures in benchmark.results or []:
-        if figures["backend"] in allowed:
-            size = str(figures["batch_size"])
-            one = (figures["mean_ms"], figures["backend"])
-            fastest[size] = min(fastest.get(size, one), one)
-    return {size: backend for size, (_, backend) in fastest.items()} or None
+def _preferred(row: ModelVersion, benchmarks: Iterable[Benchmark]) -> dict[str, str] | None:
+    """By the latest benchmark that compared all backends that may answer: one that looked at
+    some of them cannot tell which is the fastest."""
+    allowed = set(certified(row.backends))
+    for benchmark in benchmarks:
+        figures = [one for one in benchmark.results or [] if one["backend"] in allowed]
+        if allowed and {one["backend"] for one in figures} == allowed:
+            sizes = sorted({one["batch_size"] for one in figures})
+            return {str(size): _fastest(figures, size) for size in sizes}
+    return None
+
+
+def _fastest(figures: Iterable[Mapping[str, Any]], size: int) -> str:
+    measured = [one for one in figures if one["batch_size"] == size]
+    return min(measured, key=lambda one: one["mean_ms"])["backend"]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api.bodies import read_body
+from api.bodies import departure, read_body
 from api.openapi import errors
 from api.schemas.prediction import PredictIn, PredictOut
 from api.state import AppState
@@ -50,6 +50,12 @@ async def predict_rows(
     body = unpack(body, request.headers.get("content-encoding", ""), limit=state.max_body_bytes)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     answer = await predict(
-        state.engine, name, ref if at else None, body, media_type=media_type, backend=backend
+        state.engine,
+        name,
+        ref if at else None,
+        body,
+        media_type=media_type,
+        backend=backend,
+        gone=departure(request.receive),
     )
     return Response(answer, media_type="application/json")

@@ -51,9 +51,9 @@ class BinaryClassificationParams(TrainingParams, frozen=True):
     accuracy of the last epoch moves by two points from epoch to epoch."""
 
     epochs: Epochs = 100
-    optimizer: FastAdam = Field(default_factory=FastAdam, description="Update rule and rate")
-    scheduler: Cosine = Field(default_factory=Cosine, description="Learning-rate schedule")
-    loss: BinaryLoss = Field(default_factory=BinaryLoss, description="What is minimised")
+    optimizer: FastAdam = Field(default=FastAdam(), description="Update rule and rate")
+    scheduler: Cosine = Field(default=Cosine(), description="Learning-rate schedule")
+    loss: BinaryLoss = Field(default=BinaryLoss(), description="What is minimised")
     hidden: HiddenLayers = Field(default=[16, 16])
     activation: Activation = "relu"
     dropout: Dropout = 0.0

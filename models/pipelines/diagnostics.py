@@ -223,7 +223,7 @@ def _environment(device: torch.device) -> dict[str, Any]:
 PIPELINE = Pipeline(
     name="diagnostics",
     title="Tensor operations and automatic differentiation, checked on the device",
-    section="2",
+    section="1",
     task="diagnostic",
     params=DiagnosticsParams,
     run=run,

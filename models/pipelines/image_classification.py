@@ -40,7 +40,7 @@ SHOWN = 10
 class ImageClassificationParams(TrainingParams, frozen=True):
     epochs: Epochs = 30
     batch_size: BatchSize = 32
-    loss: MulticlassLoss = Field(default_factory=MulticlassLoss, description="What is minimised")
+    loss: MulticlassLoss = Field(default=MulticlassLoss(), description="What is minimised")
     hidden: HiddenLayers = Field(default=[128, 64])
     activation: Activation = "relu"
     dropout: Dropout = 0.2

@@ -38,9 +38,9 @@ class GradientDescent(Optimizer, frozen=True):
 class LinearRegressionParams(TrainingParams, frozen=True):
     epochs: Epochs = 100
     optimizer: GradientDescent = Field(
-        default_factory=GradientDescent, description="Update rule and rate"
+        default=GradientDescent(), description="Update rule and rate"
     )
-    loss: RegressionLoss = Field(default_factory=RegressionLoss, description="What is minimised")
+    loss: RegressionLoss = Field(default=RegressionLoss(), description="What is minimised")
 
 
 def run(context: RunContext, params: LinearRegressionParams) -> Outcome:

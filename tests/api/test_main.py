@@ -113,6 +113,8 @@ def test_it_starts_without_a_broker_says_so_and_ends_in_order(data_dir: Path) ->
         wait_for(f"http://127.0.0.1:{port}/healthz", popen)
         ready = httpx.get(f"http://127.0.0.1:{port}/readyz")
         assert (ready.status_code, ready.json()["failing"]) == (503, ["broker"])
+        job = httpx.post(f"http://127.0.0.1:{port}/v1/jobs", json={"pipeline": "diagnostics"})
+        assert job.status_code == 202  # the row is the truth; the sweeper wakes a worker later
         title = Path(f"/proc/{popen.pid}/cmdline").read_bytes().rstrip(b"\0")
         assert title.startswith(b"torchkiln: api")
         popen.send_signal(signal.SIGTERM)

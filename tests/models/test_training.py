@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,53 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
 
 from models.checkpoints import read_checkpoint
 from models.determinism import permutation
-from models.errors import Diverged, Interrupted, InvalidData
 from models.evaluation import Rows
-from models.metrics import right_classes
 from models.params import EarlyStopping, Optimizer, Scheduler, TrainingParams
-from models.training import Fit, Trained, Trainer, batches
+from models.training import Fit, Trainer, batches
 from tests.support.runs import Recorder, context
-
-CLASSES, FEATURES, ROWS = 3, 6, 90
-
-
-def rows(count: int = ROWS, seed: int = 0) -> Rows:
-    generator = torch.Generator().manual_seed(seed)
-    inputs = torch.randn(count, FEATURES, generator=generator)
-    return Rows(inputs, inputs[:, :CLASSES].argmax(dim=1))
-
-
-def net(seed: int = 0, dropout: float = 0.25) -> nn.Sequential:
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Linear(FEATURES, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, CLASSES)
-    )
-
-
-def train(
-    directory: Path,
-    *,
-    report: Recorder | None = None,
-    model: nn.Module | None = None,
-    **params: Any,
-) -> tuple[Trained, nn.Module]:
-    model = model or net()
-    fit = Fit(
-        model,
-        model,
-        nn.CrossEntropyLoss(),
-        rows(),
-        {"test": rows(40, seed=1)},
-        {"accuracy": right_classes},
-        "train_loss" if params.pop("watch_train", True) else "test_loss",
-    )
-    defaults: dict[str, Any] = {"epochs": 4, "batch_size": 16}
-    trainer = Trainer(fit, TrainingParams(**defaults | params), context(directory, report=report))
-    return trainer.run(), model
+from tests.support.small_fit import FEATURES, ROWS, net, rows, train
 
 
 @given(
@@ -82,51 +42,6 @@ def test_large_rows_are_gathered_in_several_pieces(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("models.training.GATHERED", 2 * 7 * FEATURES)
     pieces = [targets.tolist() for _, targets in batches(rows(), permutation(ROWS, 0, 0), 7)]
     assert pieces == whole
-
-
-def tutorial_loop(model: nn.Module, epochs: int, batch_size: int, lr: float) -> list[float]:
-    """Section 7's loop as it is written there, over the same order of rows."""
-
-    class Order:
-        epoch = 0
-
-        def __iter__(self) -> Any:
-            self.epoch += 1
-            return iter(permutation(ROWS, 0, self.epoch - 1).tolist())
-
-        def __len__(self) -> int:
-            return ROWS
-
-    data = rows()
-    loader = DataLoader(
-        TensorDataset(data.inputs, data.targets),
-        batch_size=batch_size,
-        sampler=Order(),
-        generator=torch.Generator(),  # of its own, so that dropout draws what it does in our loop
-    )
-    criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    losses: list[float] = []
-    for _ in range(epochs):
-        model.train()
-        total = 0.0
-        for inputs, labels in loader:
-            loss = criterion(model(inputs), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(labels)
-        losses.append(total / ROWS)
-    return losses
-
-
-def test_the_weights_are_those_of_the_tutorials_loop_bit_for_bit(tmp_path: Path) -> None:
-    theirs = net()
-    losses = tutorial_loop(theirs, epochs=4, batch_size=16, lr=0.01)
-    trained, ours = train(tmp_path, optimizer=Optimizer(lr=0.01))
-    for name, value in theirs.state_dict().items():
-        assert torch.equal(ours.state_dict()[name], value), name
-    assert [epoch["train_loss"] for epoch in trained.history] == pytest.approx(losses, rel=1e-6)
 
 
 def test_metrics_are_means_over_rows(tmp_path: Path) -> None:
@@ -237,52 +152,6 @@ def test_one_cycle_takes_any_number_of_epochs(tmp_path: Path, epochs: int) -> No
         assert len(trained.history) == epochs
 
 
-def test_an_interruption_leaves_a_checkpoint_and_the_reason(tmp_path: Path) -> None:
-    report = Recorder(interrupt_at=10, reason="cancel")
-    with pytest.raises(Interrupted) as caught:
-        train(tmp_path, report=report)
-    assert caught.value.reason == "cancel"
-    (saved,) = report.checkpoints
-    assert (saved.epoch, saved.step, saved.best) == (1, 9, False)
-    assert saved.metrics == report.history[-1]
-
-
-class Exploding(nn.Module):
-    """A loss that is fine for a while and then is `value`."""
-
-    def __init__(self, value: float, after: int) -> None:
-        super().__init__()
-        self.value, self.left = value, after
-
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        self.left -= 1
-        loss = nn.functional.cross_entropy(outputs, targets)
-        return loss if self.left >= 0 else loss * self.value
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_divergence_names_the_epoch_and_keeps_the_last_good_checkpoint(
-    tmp_path: Path, value: float
-) -> None:
-    model, report = net(), Recorder()
-    # Six batches an epoch and one evaluation: the third epoch's second batch is the first bad one.
-    fit = Fit(model, model, Exploding(value, 15), rows(), {"test": rows(40, seed=1)})
-    params = TrainingParams(epochs=5, batch_size=16, checkpoint_every=1)
-    with pytest.raises(Diverged, match="in epoch 3"):
-        Trainer(fit, params, context(tmp_path, report=report)).run()
-    assert [saved.epoch for saved in report.checkpoints] == [1, 2]
-    good = read_checkpoint(report.checkpoints[-1].path)["model"]
-    assert all(bool(weights.isfinite().all()) for weights in good.values())
-
-
-def test_an_interruption_after_divergence_saves_nothing_bad(tmp_path: Path) -> None:
-    model, report = net(), Recorder(interrupt_at=5)
-    fit = Fit(model, model, Exploding(math.nan, 1), rows())
-    with pytest.raises(Diverged, match="in epoch 1"):
-        Trainer(fit, TrainingParams(batch_size=16), context(tmp_path, report=report)).run()
-    assert report.checkpoints == []
-
-
 def test_deterministic_algorithms_are_on_while_training_and_restored_after(tmp_path: Path) -> None:
     seen: list[bool] = []
 
@@ -307,26 +176,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path: P
     run = context(tmp_path / "other", seed=1)
     Trainer(fit, TrainingParams(epochs=4, batch_size=16), run).run()
     assert not torch.equal(model.state_dict()["0.weight"], finals[0]["0.weight"])
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"batch_size": 8}, "batch size"),
-        ({"optimizer": Optimizer(name="sgd")}, "Adam and no schedule, the params say SGD"),
-        ({"scheduler": Scheduler(name="cosine")}, "the params say Adam and CosineAnnealingLR"),
-        ({"model": nn.Linear(FEATURES, CLASSES)}, "other shapes"),
-    ],
-)
-def test_a_checkpoint_of_another_training_is_refused(
-    tmp_path: Path, params: dict[str, Any], message: str
-) -> None:
-    trained, _ = train(tmp_path)
-    model = params.pop("model", None) or net()
-    run = context(tmp_path, resume=trained.checkpoint.path)
-    settings = TrainingParams(**{"epochs": 4, "batch_size": 16} | params)
-    with pytest.raises(InvalidData, match=message):
-        Trainer(Fit(model, model, nn.CrossEntropyLoss(), rows()), settings, run).run()
 
 
 def test_the_model_has_memory_of_its_own_afterwards(tmp_path: Path) -> None:

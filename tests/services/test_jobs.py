@@ -27,6 +27,13 @@ def test_a_submitted_job_is_queued_with_its_defaults_and_its_worker_is_woken(
     assert queue.woken == [view.job.id]
 
 
+def nested(depth: int) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
@@ -39,6 +46,10 @@ def test_a_submitted_job_is_queued_with_its_defaults_and_its_worker_is_woken(
         ({"promote": "maybe"}, "promote"),
         ({"model": "../x"}, "model"),
         ({"metadata": {"x": "y" * 20_000}}, "metadata"),
+        ({"metadata": nested(40)}, "metadata"),
+        ({"params": nested(40)}, "params"),
+        ({"metadata": nested(900)}, "metadata"),
+        ({"pipeline": "diagnostics", "model": "m"}, "model"),
         ({"dataset": "nothing"}, "dataset"),
         ({"dataset": "digits"}, "dataset"),
         ({"params": {"epochs": 0}}, "params.epochs"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from services.benchmark_runs import Measured
 from services.benchmarks import NewBenchmark
 from services.container import Container
 from services.errors import Conflict, Invalid, NotFound
-from services.promotion import CHAMPION, becomes_champion
+from services.promotion import CHAMPION, becomes_champion, is_better
 from tests.services import factories
 from tests.services.conftest import RecordingQueue
 from tests.services.test_attempts import let_lapse
@@ -32,26 +33,47 @@ def test_versions_are_numbered_and_the_first_certified_one_is_the_champion(
 
 
 @pytest.mark.parametrize(
-    ("promote", "accuracy", "promoted"),
+    ("promote", "accuracy", "champion", "promoted"),
     [
-        ("never", 0.99, False),
-        ("always", 0.5, True),
-        ("if_better", 0.99, True),
-        ("if_better", 0.9, False),
-        ("if_better", 0.5, False),
+        ("never", 0.99, 0.9, False),
+        ("always", 0.5, 0.9, True),
+        ("if_better", 0.99, 0.9, True),
+        ("if_better", 0.9, 0.9, False),
+        ("if_better", 0.5, 0.9, False),
+        ("never", 0.99, None, False),
+        ("if_better", 0.5, None, True),
+        ("always", 0.5, None, True),
     ],
 )
 def test_a_later_version_is_promoted_as_its_job_says(
-    promote: str, accuracy: float, *, promoted: bool
+    promote: str, accuracy: float, champion: float | None, *, promoted: bool
 ) -> None:
-    old = {"test_accuracy": 0.9}
-    got = becomes_champion(promote, factories.CERTIFIED, {"test_accuracy": accuracy}, old)
-    assert got is promoted
-    assert not becomes_champion(promote, REJECTED, {"test_accuracy": accuracy}, old)
+    def becomes(backends: Mapping[str, Mapping[str, Any]]) -> bool:
+        return becomes_champion(
+            promote,
+            backends,
+            {"test_accuracy": accuracy},
+            champion_metrics=None if champion is None else {"test_accuracy": champion},
+            first=False,
+        )
+
+    assert becomes(factories.CERTIFIED) is promoted
+    assert not becomes(REJECTED)
 
 
 def test_lower_is_better_where_the_metric_is_an_error() -> None:
-    assert becomes_champion("if_better", factories.CERTIFIED, {"test_mse": 0.1}, {"test_mse": 0.2})
+    assert is_better({"test_mse": 0.1}, {"test_mse": 0.2})
+    assert not is_better({"test_mse": 0.2}, {"test_mse": 0.1})
+    assert not is_better({"test_mse": 0.1}, {"test_accuracy": 0.1}), "nothing to compare"
+
+
+def test_a_champion_that_was_taken_away_stays_away(container: Container) -> None:
+    factories.published(container)
+    container.registry.delete_alias(MODEL, CHAMPION)
+    assert factories.published(container) == 2
+    assert container.registry.model(MODEL).aliases == {}
+    assert factories.published(container, promote="if_better") == 3
+    assert container.registry.model(MODEL).aliases == {CHAMPION: 3}
 
 
 def test_an_alias_moves_and_a_version_it_points_at_cannot_be_deleted(
@@ -158,6 +180,16 @@ def test_a_benchmark_runs_once_and_tells_which_backend_is_preferred(
     changed = container.registry.snapshot(known.revision)
     assert changed is not None, "serving processes must hear of it"
     assert changed.models[MODEL][1].preferred_backend == {"1": "onnxruntime"}
+
+
+def test_a_benchmark_of_one_backend_prefers_nothing(container: Container) -> None:
+    factories.published(container)
+    for told in (measured(container, eager=2.0, onnxruntime=1.0), measured(container, eager=0.1)):
+        row = container.benchmarks.submit(NewBenchmark(MODEL))
+        claim = container.benchmark_runs.claim(row.id, "worker-1")
+        assert claim is not None
+        assert container.benchmark_runs.succeed(claim, told)
+    assert container.registry.version(MODEL).preferred_backend == {"1": "onnxruntime"}
 
 
 def test_a_benchmark_whose_worker_is_gone_is_queued_again_and_fails_at_last(

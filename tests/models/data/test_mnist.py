@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import inspect
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +12,16 @@ from torchvision.datasets import MNIST
 
 from models import data
 from models.data import mnist
-from models.data.download import downloaded
-from models.errors import DatasetUnavailable, Interrupted
+from models.errors import DatasetUnavailable
+from tests.support.mnist_files import write_mnist
 from tests.support.runs import Recorder
 
 FAILING = "import sys; open(sys.argv[1] + '/half', 'w').write('x'); sys.exit(1)"
-HANGING = "import sys, time; open(sys.argv[1] + '/half', 'w').write('x'); time.sleep(600)"
-
-
-def idx(array: np.ndarray) -> bytes:
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
-
-
-def write_files(directory: Path, *, zipped: bool = False) -> dict[str, np.ndarray]:
-    generator = np.random.default_rng(0)
-    raw = directory / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    arrays: dict[str, np.ndarray] = {}
-    for part, rows in (("train", 60), ("t10k", 20)):
-        arrays[f"{part}-images-idx3-ubyte"] = generator.integers(0, 256, (rows, 28, 28), np.uint8)
-        arrays[f"{part}-labels-idx1-ubyte"] = np.arange(rows, dtype=np.uint8) % 10
-    for name, array in arrays.items():
-        if zipped:
-            (raw / f"{name}.gz").write_bytes(gzip.compress(idx(array)))
-        else:
-            (raw / name).write_bytes(idx(array))
-    return arrays
 
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_files_on_disk_are_read_plain_or_gzipped(tmp_path: Path, zipped: bool) -> None:
-    arrays = write_files(tmp_path, zipped=zipped)
+    arrays = write_mnist(tmp_path, zipped=zipped)
     assert data.available("mnist", tmp_path)
     dataset = data.load("mnist", tmp_path, Recorder())
     expected = arrays["train-images-idx3-ubyte"] / np.float32(255)
@@ -69,7 +46,7 @@ def test_files_on_disk_are_read_plain_or_gzipped(tmp_path: Path, zipped: bool) -
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"])
 @pytest.mark.parametrize("zipped", [False, True])
 def test_damaged_files_are_refused(tmp_path: Path, name: str, spoil, zipped: bool) -> None:
-    write_files(tmp_path, zipped=zipped)
+    write_mnist(tmp_path, zipped=zipped)
     path = tmp_path / "MNIST" / "raw" / (f"{name}.gz" if zipped else name)
     good = path.read_bytes()
     path.write_bytes(gzip.compress(spoil(gzip.decompress(good))) if zipped else spoil(good))
@@ -79,7 +56,7 @@ def test_damaged_files_are_refused(tmp_path: Path, name: str, spoil, zipped: boo
 
 
 def test_a_cut_off_archive_is_refused(tmp_path: Path) -> None:
-    write_files(tmp_path, zipped=True)
+    write_mnist(tmp_path, zipped=True)
     path = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DatasetUnavailable, match="damaged"):
@@ -110,7 +87,7 @@ def test_a_download_that_fails_says_what_to_do_and_leaves_nothing(
 def test_a_download_that_succeeds_is_moved_into_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_files(tmp_path / "mirror")
+    write_mnist(tmp_path / "mirror")
     mirror = str(tmp_path / "mirror")
     copy = f"import shutil, sys; shutil.copytree({mirror!r}, sys.argv[1], dirs_exist_ok=True)"
     monkeypatch.setattr(mnist, "FETCH", copy)
@@ -121,33 +98,6 @@ def test_a_download_that_succeeds_is_moved_into_place(
     assert [path.name for path in directory.iterdir()] == ["MNIST"]
     assert len(data.load("mnist", directory, report).train) == 60
     assert len(report.logs) == 2
-
-
-def test_a_download_that_stalls_is_given_up(tmp_path: Path) -> None:
-    with downloaded(HANGING, tmp_path, Recorder(), stall_s=1.0) as found:
-        assert found is None
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_download_that_moves_is_waited_for(tmp_path: Path) -> None:
-    code = (
-        "import sys, time\n"
-        "for number in range(8):\n"
-        "    open(f'{sys.argv[1]}/{number}', 'w').write('x')\n"
-        "    time.sleep(0.25)\n"
-    )
-    with downloaded(code, tmp_path, Recorder(), stall_s=1.5) as found:
-        assert found is not None
-        assert len(list(found.iterdir())) == 8
-
-
-def test_a_run_that_is_told_to_stop_does_not_wait_for_its_download(tmp_path: Path) -> None:
-    began = time.monotonic()
-    stop = Recorder(interrupt_at=3, reason="cancel")
-    with pytest.raises(Interrupted, match="cancel"), downloaded(HANGING, tmp_path, stop):
-        pass
-    assert time.monotonic() - began < 60
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_program_that_fetches_is_torchvisions_own() -> None:

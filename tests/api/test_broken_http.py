@@ -1,0 +1,144 @@
+"""Headers, lengths and connections that are not as they should be."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from api import bodies
+from tests.api.conftest import Api
+from tests.api.test_bad_input import in_form
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Accept": "nonsense; q=7"},
+        {"Accept": "application/xml"},
+        {"Content-Type": "application/json; charset=utf-7"},
+        {"Content-Type": "a" * 5000},
+        {"Accept-Encoding": "br;q=1.0, *;q=0"},
+        {"Range": "bytes=9999-"},
+        {"If-None-Match": "*"},
+        {"Content-Encoding": "nonsense"},
+        {"X-Forwarded-For": "' OR 1=1"},
+    ],
+)
+def test_odd_headers_make_no_500(shared: Api, headers: dict[str, str]) -> None:
+    for method, path in (
+        ("GET", "/v1/jobs"),
+        ("GET", "/v2"),
+        ("POST", "/v1/jobs"),
+        ("POST", "/v1/models/image/predict"),
+        ("POST", "/v2/models/image/infer"),
+        ("GET", "/v1/models/image/versions/1/files/signature.json"),
+    ):
+        response = shared.client.request(method, path, headers=headers, content=b"{}")
+        assert response.status_code < 500 or response.status_code == 501
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_orders_have_to_come_as_json(shared: Api, content_type: str | None) -> None:
+    """A browser sends these types across origins without asking anybody."""
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    response = shared.client.post(
+        "/v1/jobs", content=b'{"pipeline": "diagnostics"}', headers=headers
+    )
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+
+
+LIMIT = 1 << 20
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/jobs", "/v1/models/image/predict", "/v2/models/image/infer", "/v2/repository/index"],
+)
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_of_20_mb_is_a_413(shared: Api, path: str, announced: bool) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield from itertools.repeat(b"x" * 65536, 320)
+
+    body = b"x" * (20 << 20) if announced else pieces()
+    response = shared.client.post(path, content=body, headers=JSON)
+    assert response.status_code == 413
+    in_form(response, v2=path.startswith("/v2"))
+    assert str(LIMIT) in response.text
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v2/models/image/infer"])
+def test_a_body_that_is_announced_too_large_is_refused_unread(shared: Api, path: str) -> None:
+    answer = raw(shared, head("POST", path, f"Content-Length: {20 << 20}", "Connection: close"))
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v2/models/image/infer"])
+def test_a_body_at_the_limit_is_read(shared: Api, path: str) -> None:
+    body = b"{" + b" " * (LIMIT - 2) + b"}"
+    assert shared.client.post(path, content=body, headers=JSON).status_code in {400, 422}
+    assert shared.client.post(path, content=body + b" ", headers=JSON).status_code == 413
+
+
+def head(method: str, path: str, *lines: str) -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *lines, "", ""]).encode("latin-1")
+
+
+def raw(api: Api, *parts: bytes, half_close: bool = False) -> bytes:
+    """What comes back for bytes on the wire, until the server closes or is silent for long."""
+    address = (str(api.client.base_url.host), int(api.client.base_url.port or 0))
+    with socket.create_connection(address, timeout=20) as connection:
+        for part in parts:
+            connection.sendall(part)
+        if half_close:
+            connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Content-Length: -1"],
+        ["Content-Length: x"],
+        ["Content-Length: 99999999999999999999999999"],
+        ["Content-Length: 5", "Content-Length: 6"],
+        ["Transfer-Encoding: nonsense"],
+        ["Transfer-Encoding: chunked", "Content-Length: 5"],
+        ["No colon here"],
+        ["X: " + "y" * 100_000],
+    ],
+)
+def test_broken_http_is_a_4xx_and_the_server_lives(shared: Api, lines: list[str]) -> None:
+    answer = raw(shared, head("POST", "/v1/jobs", "Connection: close", *lines), half_close=True)
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 501"))
+    assert shared.client.get("/healthz").is_success
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/models/image/predict", "/v2/models/image/infer"])
+def test_a_client_that_leaves_in_the_middle_of_its_body_harms_nobody(
+    shared: Api, path: str
+) -> None:
+    lines = ("Content-Type: application/json", "Content-Length: 100")
+    assert raw(shared, head("POST", path, *lines), b'{"inputs": [', half_close=True) == b""
+    assert shared.client.get("/healthz").is_success
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v2/models/image/infer"])
+def test_a_body_that_stops_coming_is_given_up(
+    shared: Api, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "SILENCE_S", 0.05)
+    lines = ("Content-Type: application/json", "Content-Length: 100", "Connection: close")
+    answer = raw(shared, head("POST", path, *lines), b'{"inputs": [')
+    assert answer.split(b" ")[1] in {b"400", b"422"}
+    assert b"stopped after 12 bytes" in answer
+
+
+def test_a_longer_body_than_announced_spoils_only_its_own_connection(shared: Api) -> None:
+    request = head("POST", "/v2/models/image/infer", "Content-Length: 2", "Connection: close")
+    assert raw(shared, request, b"{}garbage").startswith(b"HTTP/1.1 400")
+    assert shared.client.get("/healthz").is_success

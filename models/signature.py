@@ -33,6 +33,8 @@ class TensorSpec:
     name: str
     datatype: str
     shape: tuple[int, ...]
+    columns: tuple[str, ...] | None = None
+    """Names of the features of a table's row, in order; None where they have no names."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -50,11 +52,14 @@ class TensorSpec:
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
+        value = {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
+        return value if self.columns is None else {**value, "columns": list(self.columns)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> TensorSpec:
-        return cls(value["name"], value["datatype"], tuple(value["shape"]))
+        columns = value.get("columns")
+        names = None if columns is None else tuple(columns)
+        return cls(value["name"], value["datatype"], tuple(value["shape"]), names)
 
 
 @dataclass(frozen=True)

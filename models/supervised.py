@@ -139,9 +139,8 @@ def outcome(fitted: Fitted, metrics: Mapping[str, float], **results: Any) -> Out
     """
     trained, dataset = fitted.trained, fitted.dataset
     held_out = dataset.inputs[dataset.test[:HELD_OUT]]
-    signature = Signature(
-        (TensorSpec("input", "FP32", (-1, *dataset.info.shape)),), (fitted.problem.output,)
-    )
+    takes = TensorSpec("input", "FP32", (-1, *dataset.info.shape), dataset.info.features)
+    signature = Signature((takes,), (fitted.problem.output,))
     classes = dataset.info.classes
     model = TrainedModel(
         fitted.servable,

@@ -12,6 +12,9 @@ from models.pipelines import PIPELINES
 from models.pipelines.base import Pipeline
 from services.errors import FieldError, Invalid, NotFound
 
+MAX_NAME = 64
+"""Characters of a name that came with the request, in an answer."""
+
 
 class Catalogue:
     def __init__(self, pipelines: Mapping[str, Pipeline] = PIPELINES) -> None:
@@ -43,7 +46,7 @@ class Catalogue:
 
 
 def _field_error(item: Any) -> FieldError:
-    field = ".".join(["params", *map(str, item["loc"])])
+    field = ".".join(["params", *(str(part)[:MAX_NAME] for part in item["loc"][:MAX_NAME])])
     got = item["input"]
     if item["type"] == "extra_forbidden":
         return FieldError(field, "unknown param")

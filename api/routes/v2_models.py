@@ -86,7 +86,9 @@ async def stats(name: Name, engine: Serving, version: Name | None = None) -> Sta
 
 
 def _tensors(specs: Sequence[TensorSpec]) -> list[TensorOut]:
-    return [TensorOut.model_validate(spec.to_json()) for spec in specs]
+    return [
+        TensorOut(name=spec.name, datatype=spec.datatype, shape=list(spec.shape)) for spec in specs
+    ]
 
 
 def _configs(specs: Sequence[TensorSpec]) -> list[TensorConfig]:

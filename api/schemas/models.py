@@ -45,8 +45,13 @@ class TensorOut(ResponseModel):
     shape: list[int]
 
 
+class InputOut(TensorOut):
+    columns: list[str] | None = None
+    """Names of a table's features, in order."""
+
+
 class SignatureOut(ResponseModel):
-    inputs: list[TensorOut]
+    inputs: list[InputOut]
     outputs: list[TensorOut]
 
 

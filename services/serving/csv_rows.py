@@ -14,11 +14,15 @@ from models.signature import TensorSpec
 from services.errors import FieldError, Invalid
 from services.serving.versions import ServedVersion
 
+MAX_NAMED = 16
+"""Columns that a message tells; a wide table has more than anybody would read."""
+
 
 def parse(body: bytes, served: ServedVersion) -> tuple[dict[str, NDArray[Any]], int]:
-    """→ the array by input name, and how many rows. Columns are taken in their order.
+    """→ the array by input name, and how many rows.
 
-    Raises `Invalid` that names the line and the column.
+    Columns are found by their names where the model knows them, whatever their order, and taken
+    as they come where it does not. Raises `Invalid` that names the line and the column.
     """
     spec = _table_spec(served)
     try:
@@ -30,6 +34,8 @@ def parse(body: bytes, served: ServedVersion) -> tuple[dict[str, NDArray[Any]], 
     header = _header(lines, spec)
     rows = [_row(number, header, cells, spec) for number, cells in enumerate(lines[1:], 2) if cells]
     array = np.array(rows, dtype=np.float64).reshape(len(rows), len(header))
+    if spec.columns is not None:
+        array = array[:, [header.index(name) for name in spec.columns]]
     return {spec.name: array.astype(spec.dtype)}, len(rows)
 
 
@@ -48,9 +54,25 @@ def _header(lines: list[list[str]], spec: TensorSpec) -> list[str]:
     header = lines[0] if lines else []
     if not header or all(_is_number(cell) for cell in header):
         raise _invalid("expected a first line with the names of the columns")
+    if spec.columns is not None:
+        return _named(header, spec.columns)
     width = spec.row_shape[0]
     if width not in (-1, len(header)):
         raise _invalid(f"expected {width} columns, got {len(header)}")
+    return header
+
+
+def _named(header: list[str], columns: tuple[str, ...]) -> list[str]:
+    """The header, if it has each of the model's columns once and no other."""
+    header = [name.strip() for name in header]
+    for problem, names in (
+        ("missing", [name for name in columns if name not in header]),
+        ("unknown", [name for name in header if name not in columns]),
+        ("repeated", [name for name in columns if header.count(name) > 1]),
+    ):
+        if names:
+            expected = ", ".join(columns[:MAX_NAMED])
+            raise _invalid(f"expected the columns {expected}, got {problem} {names[0][:64]!r}")
     return header
 
 

@@ -62,3 +62,25 @@ def test_integers_have_to_be_whole_and_in_range() -> None:
 def test_a_model_that_takes_no_tables_says_what_it_takes() -> None:
     with pytest.raises(Invalid, match="takes no tables"):
         csv_rows.parse(b"a,b\n1,2\n", version([tensor("x", "FP32", [-1, 1, 2])]))
+
+
+NAMED = version([tensor("input", "FP32", [-1, 2]) | {"columns": ["x1", "x2"]}])
+
+
+def test_columns_are_found_by_their_names() -> None:
+    for body in (b"x1,x2\n0.5,0.25\n", b" x2 ,x1\n0.25,0.5\n"):
+        assert csv_rows.parse(body, NAMED)[0]["input"].tolist() == [[0.5, 0.25]]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (b"a,b", "expected the columns x1, x2, got missing 'x1'"),
+        (b"x1", "got missing 'x2'"),
+        (b"x1,x2,y", "got unknown 'y'"),
+        (b"x1,x2,x1", "got repeated 'x1'"),
+    ],
+)
+def test_a_table_of_other_columns_is_refused(header: bytes, message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        csv_rows.parse(header + b"\n1,2\n", NAMED)

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import numpy as np
 import pytest
 
 from models.backends import BACKENDS
@@ -13,16 +12,13 @@ from services.errors import Busy, Invalid
 from services.serving.errors import Abandoned
 from services.serving.runners import INLINE_S, LoadedRunner, Pace, load, measure
 from services.serving.stats import Timing
+from tests.support.gated import SLOW, Gated, X
 from tests.support.models import FunctionRunner
 from tests.support.published import exported, trained
 
 T = TypeVar("T")
 
 QUICK = Pace(0.0, 1e-6)
-SLOW = Pace(0.0, 0.1)
-"""As the runner believes; the tests' own models take as long as their gate is shut."""
-
-X = {"x": np.float32([[1, 2]])}
 
 
 def run(test: Callable[[], Awaitable[T]]) -> T:
@@ -30,29 +26,6 @@ def run(test: Callable[[], Awaitable[T]]) -> T:
         return await asyncio.wait_for(test(), 30)
 
     return asyncio.run(main())
-
-
-class Gated:
-    """A slow model: counts its calls, and lets one after the other through when it is opened."""
-
-    def __init__(self, pace: Pace = SLOW, queue_limit_s: float = 10.0) -> None:
-        self.calls = 0
-        self.gate = threading.Semaphore(0)
-        self.threads: set[str] = set()
-        self.inner = FunctionRunner(lambda x: x * 2, before=self._enter)
-        self.loaded = LoadedRunner(self.inner, pace, 1, queue_limit_s)
-
-    def _enter(self) -> None:
-        self.calls += 1
-        self.threads.add(threading.current_thread().name)
-        assert self.gate.acquire(timeout=20)
-
-    async def entered(self, calls: int) -> None:
-        while self.calls < calls:
-            await asyncio.sleep(0.001)
-
-    def ask(self, **more: Any) -> asyncio.Task[Any]:
-        return asyncio.create_task(self.loaded.run(X, 1, Timing(), **more))
 
 
 def test_a_quick_call_runs_where_it_is() -> None:

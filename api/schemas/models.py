@@ -46,8 +46,11 @@ class TensorOut(ResponseModel):
 
 
 class InputOut(TensorOut):
-    columns: list[str] | None = None
-    """Names of a table's features, in order."""
+    columns: list[str] | None = Field(
+        default=None,
+        exclude_if=lambda names: names is None,
+        description="Names of a table's features, in order; absent where they have no names",
+    )
 
 
 class SignatureOut(ResponseModel):

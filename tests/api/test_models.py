@@ -170,7 +170,7 @@ def test_a_version_is_deleted_unless_an_alias_points_at_it(
 
 def test_a_version_prefers_what_was_measured_here(api: Api, container: Container) -> None:
     add_version(container, "binary", name="m")
-    add_benchmark(container, "m", {"torchscript": 0.5, "onnxruntime": 1.0})
+    add_benchmark(container, "m", {"torchscript": 0.5, "onnxruntime": 1.0, "eager": 2.0})
     version = api.client.get("/v1/models/m/versions/1").json()
     assert version["preferred_backend"] == {"1": "torchscript"}
     api.client.put("/v1/models/m/aliases/champion", json={"version": 1})

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from api import errors, metrics, openapi
@@ -33,11 +34,12 @@ def create_app(container: Container) -> tuple[ASGIApp, State]:
     Its lifespan starts and stops the serving engine; the container stays its owner's.
     """
     state = _state(container)
-    app = FastAPI(
+    app = FastAPIOffline(  # whose page of documentation needs nothing from the internet
         title="torchkiln",
         version=installed("torchkiln") or "0",
         lifespan=_lifespan(state),
         redoc_url=None,
+        static_url="/docs/assets",
         redirect_slashes=False,
     )
     app.state.kiln = state

@@ -17,7 +17,7 @@ STALE_S = 60.0
 """And for so long while the database does not answer: predictions go on without it."""
 MAX_REMEMBERED = 4096
 
-PUBLIC = re.compile(r"/healthz|/readyz|/v2/health/(live|ready)|/docs|/openapi\.json")
+PUBLIC = re.compile(r"/healthz|/readyz|/v2/health/(live|ready)|/docs(/.*)?|/openapi\.json")
 
 RULES: tuple[tuple[str, re.Pattern[str], Scope], ...] = (
     ("POST", re.compile(r"/v1/models/[^/]+/predict"), Scope.PREDICT),

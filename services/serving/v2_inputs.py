@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.signature import TensorSpec
 from services.serving import tensors
 from services.serving.errors import Unsupported
-from services.serving.v2_fields import invalid, kind, parameters_of
+from services.serving.v2_fields import Fields, fields_of, invalid, kind, parameters_of
 from services.serving.versions import ServedVersion
 
 MAX_DIMENSIONS = 32
@@ -39,7 +39,7 @@ class _Raw:
 
 
 def read_inputs(
-    document: simdjson.Object, body: bytes, head_size: int, served: ServedVersion
+    document: Fields, body: bytes, head_size: int, served: ServedVersion
 ) -> tuple[Mapping[str, NDArray[Any]], int]:
     """→ the arrays by name, and how many rows each has. Raises `Invalid` that names the tensor.
 
@@ -77,21 +77,20 @@ def _heads(inputs: Any, served: ServedVersion) -> list[_Tensor]:
 
 
 def _head(tensor: Any, served: ServedVersion) -> _Tensor:
-    if not isinstance(tensor, simdjson.Object):
-        raise invalid("inputs", f"expected tensors, got {kind(tensor)}")
-    name = tensor.get("name")
+    fields = fields_of(tensor, "inputs that are tensors")
+    name = fields.get("name")
     spec = served.inputs.get(name) if isinstance(name, str) else None
     if spec is None:
         got = repr(name[:64]) if isinstance(name, str) else kind(name)
         raise invalid("inputs", f"expected inputs {', '.join(served.inputs)}, got {got}")
-    datatype = tensor.get("datatype")
+    datatype = fields.get("datatype")
     if datatype != spec.datatype:
         got = repr(datatype[:16]) if isinstance(datatype, str) else kind(datatype)
         raise tensors.wrong(spec.name, f"expected datatype {spec.datatype}, got {got}")
-    shape = _shape(tensor.get("shape"), spec)
+    shape = _shape(fields.get("shape"), spec)
     count = tensors.check_shape(spec, shape)
-    parameters = parameters_of(tensor, f"input {spec.name!r}")
-    return _Tensor(spec, shape, count, tensor.get("data"), _binary_size(parameters, spec))
+    parameters = parameters_of(fields, f"input {spec.name!r}")
+    return _Tensor(spec, shape, count, fields.get("data"), _binary_size(parameters, spec))
 
 
 def _shape(shape: Any, spec: TensorSpec) -> tuple[int, ...]:
@@ -109,9 +108,7 @@ def _shape(shape: Any, spec: TensorSpec) -> tuple[int, ...]:
     return sizes
 
 
-def _binary_size(parameters: Any, spec: TensorSpec) -> int | None:
-    if parameters is None:
-        return None
+def _binary_size(parameters: Fields, spec: TensorSpec) -> int | None:
     if "shared_memory_region" in parameters:
         raise Unsupported(f"input {spec.name!r}: shared memory is not supported")
     size = parameters.get("binary_data_size")
@@ -163,7 +160,7 @@ def _row_count(heads: Sequence[_Tensor]) -> int:
     return first.shape[0]
 
 
-def _bracket_count(heads: Sequence[_Tensor], document: simdjson.Object) -> int:
+def _bracket_count(heads: Sequence[_Tensor], document: Fields) -> int:
     """How many `[` the JSON should have: the list of inputs, of outputs, shapes and data."""
     count = 1 + len(heads) + ("outputs" in document)
     for one in heads:

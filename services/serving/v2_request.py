@@ -8,25 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import simdjson
 from numpy.typing import NDArray
 
 from services.serving.errors import Unsupported
 from services.serving.json_document import parse_object
-from services.serving.v2_fields import flag, invalid, kind, parameters_of, text
+from services.serving.v2_fields import fields_of, flag, invalid, kind, parameters_of, text
 from services.serving.v2_inputs import read_inputs
 from services.serving.versions import ServedVersion
 
 
-@dataclass(frozen=True, slots=True)
-class WantedOutput:
+class WantedOutput(NamedTuple):
     name: str
     binary: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InferRequest:
     """What a client asks for; `inputs` fit the version's signature."""
 
@@ -40,7 +39,9 @@ class InferRequest:
 def parse(raw: bytes, header_length: bytes | None, served: ServedVersion) -> InferRequest:
     """Raises `Invalid` that names the tensor, what was expected and what came."""
     head_size = _head_size(raw, header_length)
-    document = parse_object(raw if head_size == len(raw) else raw[:head_size])
+    document = fields_of(
+        parse_object(raw if head_size == len(raw) else raw[:head_size]), "an object"
+    )
     inputs, rows = read_inputs(document, raw, head_size, served)
     parameters = parameters_of(document, "the request")
     return InferRequest(
@@ -76,16 +77,13 @@ def _wanted(outputs: Any, served: ServedVersion, *, binary: bool) -> Sequence[Wa
 
 
 def _one_wanted(output: Any, served: ServedVersion, *, binary: bool) -> WantedOutput:
-    name = output.get("name") if isinstance(output, simdjson.Object) else None
+    fields = fields_of(output, "outputs that are objects")
+    name = fields.get("name")
     if not isinstance(name, str) or name not in served.outputs:
         got = repr(name[:64]) if isinstance(name, str) else kind(name)
         raise invalid("outputs", f"expected outputs {', '.join(served.outputs)}, got {got}")
-    parameters = parameters_of(output, f"output {name!r}")
-    if parameters is None:
-        return WantedOutput(name, binary)
+    parameters = parameters_of(fields, f"output {name!r}")
     for unsupported in ("classification", "shared_memory_region"):
         if unsupported in parameters:
             raise Unsupported(f"output {name!r}: {unsupported} is not supported")
-    if "binary_data" in parameters:
-        binary = flag(parameters, "binary_data")
-    return WantedOutput(name, binary)
+    return WantedOutput(name, flag(parameters, "binary_data", default=binary))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -210,8 +211,17 @@ def test_promotion_moves_the_champion_and_requests_follow(client: Client) -> Non
         client.models.delete_version("moved", 1)
 
 
-def test_the_page_of_documentation_and_the_metrics_are_there(url: str) -> None:
-    for path, words in (("/docs", "swagger"), ("/metrics", "torchkiln_"), ("/healthz", "")):
+def test_the_page_of_documentation_needs_no_internet(url: str) -> None:
+    page = httpx.get(url + "/docs").text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(assets) >= 3
+    for asset in assets:
+        assert asset.startswith("/"), "from this service"
+        assert httpx.get(url + asset).status_code == 200
+
+
+def test_health_and_metrics_are_there(url: str) -> None:
+    for path, words in (("/metrics", "torchkiln_"), ("/healthz", ""), ("/readyz", "ready")):
         answer = httpx.get(url + path)
         assert answer.status_code == 200
-        assert words in answer.text.lower()
+        assert words in answer.text

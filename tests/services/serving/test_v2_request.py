@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_brackets_in_names_do_not_confuse_the_count_that_finds_ragged_lists() ->
         ([a(), a()], "'a': expected once, got it twice"),
         ([a(), b(name="c")], "expected inputs a, b, got 'c'"),
         ([a(), {"shape": [1]}], "got nothing"),
-        ([a(), 7], "expected tensors, got a number"),
+        ([a(), 7], "expected inputs that are tensors, got a number"),
         ([a(datatype="FP64"), b()], "'a': expected datatype FP32, got 'FP64'"),
         ([a(datatype=None), b()], "expected datatype FP32, got nothing"),
         ([a(shape=[4, 1]), b()], "'a': expected shape [-1, 2], got [4, 1]"),
@@ -137,7 +138,7 @@ def test_an_error_names_the_tensor_the_expected_and_the_got(
     [
         ({"outputs": [{"name": "z"}]}, "expected outputs y, got 'z'"),
         ({"outputs": [{}]}, "expected outputs y, got nothing"),
-        ({"outputs": ["y"]}, "expected outputs y"),
+        ({"outputs": ["y"]}, "expected outputs that are objects, got a string"),
         ({"outputs": {"name": "y"}}, "expected a list, got an object"),
         ({"outputs": [{"name": "y"}, {"name": "y"}]}, "expected each output once"),
         ({"outputs": [{"name": "y", "parameters": 1}]}, "expected an object in output 'y'"),
@@ -237,8 +238,6 @@ TENSORS = st.fixed_dictionaries(
 def test_no_input_does_anything_but_parse_or_be_refused(
     inputs: Any, rest: dict[str, Any], tail: bytes, length: int | None
 ) -> None:
-    import json
-
     body = json.dumps({"inputs": inputs, **rest}).encode() + tail
     try:
         request = v2_request.parse(body, None if length is None else b"%d" % length, ONE)

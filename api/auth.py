@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from services.errors import NotAllowed, Unauthorized, Unavailable
 from services.keys import PREFIX, Keys, Scope
+
+T = TypeVar("T")
 
 FRESH_S = 3.0
 """For so long a key's scopes, or that there are no keys at all, are believed without asking."""
 STALE_S = 60.0
 """And for so long while the database does not answer: predictions go on without it."""
+PATIENCE_S = 0.5
+"""How long a request waits for news of a key that was good a moment ago."""
 MAX_REMEMBERED = 4096
 
 PUBLIC = re.compile(r"/healthz|/readyz|/v2/health/(live|ready)|/docs(/.*)?|/openapi\.json")
@@ -43,11 +48,13 @@ def needed(method: str, path: str) -> Scope | None:
     return Scope.ADMIN
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    scopes: frozenset[Scope] | None
-    """None: the key is unknown."""
-    at: float
+@dataclass(slots=True)
+class _Known:
+    """What the database said, when it said it, and when to ask again."""
+
+    value: Any
+    said_at: float
+    ask_at: float
 
 
 class Authenticator:
@@ -55,9 +62,8 @@ class Authenticator:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._known: dict[bytes, _Remembered] = {}
-        self._open: bool | None = None
-        self._open_at = 0.0
+        self._known: dict[bytes, _Known] = {}
+        self._has_keys = False
 
     async def check(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Raises `Unauthorized`, `NotAllowed`, and `Unavailable` when nobody can tell."""
@@ -67,52 +73,48 @@ class Authenticator:
 
     async def require(self, scope: Scope, secret: bytes | None) -> None:
         """The same for a scope and a secret, which is None where the request has none."""
-        if secret is None:
-            if not await self._is_open():
-                raise Unauthorized("an API key is required: Authorization: Bearer tk_…")
+        if await self._is_open():
             return
-        found = self._known.get(secret)
-        if found is None or time.monotonic() - found.at > FRESH_S:
-            if await self._is_open():
-                return
-            found = await self._look_up(secret, found)
-        if found.scopes is None:
+        if secret is None:
+            raise Unauthorized("an API key is required: Authorization: Bearer tk_…")
+        scopes = await self._recall(secret, lambda: self._authenticate(secret))
+        if scopes is None:
             raise Unauthorized("the API key is unknown or revoked")
-        if scope not in found.scopes and Scope.ADMIN not in found.scopes:
+        if scope not in scopes and Scope.ADMIN not in scopes:
             raise NotAllowed(f"the API key lacks the scope {scope}")
 
-    async def _look_up(self, secret: bytes, stale: _Remembered | None) -> _Remembered:
+    async def _is_open(self) -> bool:
+        """Whether no key was ever made; once one was, this never becomes true again."""
+        if not self._has_keys:
+            self._has_keys = await self._recall(b"", self._keys.any)
+        return not self._has_keys
+
+    async def _recall(self, key: bytes, ask: Callable[[], T]) -> T:
+        """The answer to `ask`, at most FRESH_S old unless the database is slow or down."""
+        known = self._known.get(key)
+        now = time.monotonic()
+        if known is not None and now < known.ask_at:
+            return known.value
         try:
-            scopes = await asyncio.to_thread(self._authenticate, secret)
-        except Unavailable:
-            if stale is not None and time.monotonic() - stale.at < STALE_S:
-                return stale
-            raise
+            async with asyncio.timeout(None if known is None else PATIENCE_S):
+                value = await asyncio.to_thread(ask)
+        except (Unavailable, TimeoutError) as error:
+            if known is None or now - known.said_at > STALE_S:
+                raise Unavailable("API keys cannot be checked at the moment") from error
+            known.ask_at = now + FRESH_S
+            return known.value
         if len(self._known) >= MAX_REMEMBERED:  # somebody is guessing
             self._known.clear()
-        found = self._known[secret] = _Remembered(scopes, time.monotonic())
-        return found
+        self._known[key] = _Known(value, now, now + FRESH_S)
+        return value
 
     def _authenticate(self, secret: bytes) -> frozenset[Scope] | None:
+        """The scopes of a key; None for one that is unknown or revoked."""
         text = secret.decode("latin-1")
         try:
             return self._keys.authenticate(text) if text.startswith(PREFIX) else None
         except Unauthorized:
             return None
-
-    async def _is_open(self) -> bool:
-        """Whether no key was ever made; once one was, this never becomes true again."""
-        if self._open is False:
-            return False
-        now = time.monotonic()
-        if self._open is None or now - self._open_at > FRESH_S:
-            try:
-                self._open = not await asyncio.to_thread(self._keys.any)
-                self._open_at = now
-            except Unavailable:
-                if self._open is None or now - self._open_at > STALE_S:
-                    raise
-        return self._open
 
 
 def secret_in(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:

@@ -40,7 +40,7 @@ def list_benchmarks(
     after: After = None,
 ) -> ListOf[BenchmarkOut]:
     """Newest first."""
-    page = services.benchmarks.list(model=model, limit=limit, after=after)
+    page = services.benchmarks.list(model=model or None, limit=limit, after=after)
     return listed(page, BenchmarkOut.show)
 
 

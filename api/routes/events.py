@@ -41,7 +41,7 @@ async def job_events(
     or else behind `after`.
     """
     events = state.container.events
-    if "text/event-stream" not in accept:
+    if "text/event-stream" not in accept.lower():
         return listed(
             await asyncio.to_thread(events.list, job_id, after=after, limit=limit), EventOut.show
         )

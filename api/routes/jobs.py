@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
@@ -53,15 +53,19 @@ def submit_job(
 @router.get("")
 def list_jobs(
     services: Services,
-    status: Annotated[JobStatus | None, Query()] = None,
+    status: Annotated[JobStatus | Literal[""] | None, Query()] = None,
     pipeline: Annotated[str | None, Query(max_length=64)] = None,
     model: Annotated[str | None, Query(max_length=64)] = None,
     limit: Limit = DEFAULT_LIMIT,
     after: After = None,
 ) -> ListOf[JobOut]:
-    """Newest first."""
+    """Newest first. A filter that is left empty is none."""
     page = services.jobs.list(
-        status=status, pipeline=pipeline, model=model, limit=limit, after=after
+        status=status or None,
+        pipeline=pipeline or None,
+        model=model or None,
+        limit=limit,
+        after=after,
     )
     return listed(page, JobOut.show)
 

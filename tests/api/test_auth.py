@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -188,6 +189,33 @@ def test_predictions_go_on_for_a_while_without_the_database(
         clock.now += 2
         with pytest.raises(Unavailable):
             await authenticator.require(Scope.PREDICT, secret.encode())
+
+    run(test)
+
+
+def test_a_database_that_hangs_holds_up_no_known_key_for_long(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr(auth, "PATIENCE_S", 0.01)
+    _, secret = container.keys.create("k", ["predict"])
+    hanging = threading.Event()
+    asked = 0
+
+    def hang(_: str) -> None:
+        nonlocal asked
+        asked += 1
+        hanging.wait(20)
+
+    async def test() -> None:
+        authenticator = Authenticator(container.keys)
+        await authenticator.require(Scope.PREDICT, secret.encode())
+        monkeypatch.setattr(container.keys, "authenticate", hang)
+        clock.now += auth.FRESH_S + 1
+        for _ in range(10):
+            await authenticator.require(Scope.PREDICT, secret.encode())
+        assert asked == 1
+        hanging.set()
 
     run(test)
 

@@ -164,6 +164,7 @@ def test_jobs_are_listed_newest_first_in_pages_and_by_filter(
         ({"pipeline": "diagnostics"}, [other]),
         ({"model": "m1"}, [ids[1]]),
         ({"model": "m1", "status": "failed"}, []),
+        ({"model": "m1", "status": "", "pipeline": ""}, [ids[1]]),
     ):
         found = client.get("/v1/jobs", params=filters).json()["data"]
         assert [job["id"] for job in found] == expected

@@ -189,6 +189,7 @@ def test_what_is_not_supported_says_so(fields: dict[str, Any]) -> None:
         b'{"inputs": {}}',
         b'{"inputs": []}',
         b"{}",
+        json.dumps({f"k{number}": number for number in range(100_000)}).encode(),
     ],
 )
 def test_what_is_no_request_is_invalid_and_the_parser_lives_on(body: bytes) -> None:

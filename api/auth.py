@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -62,10 +62,10 @@ class Authenticator:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._known: dict[bytes, _Known] = {}
+        self._known: dict[bytes | None, _Known] = {}
         self._has_keys = False
 
-    async def check(self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    async def check(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Raises `Unauthorized`, `NotAllowed`, and `Unavailable` when nobody can tell."""
         scope = needed(method, path)
         if scope is not None:
@@ -86,11 +86,14 @@ class Authenticator:
     async def _is_open(self) -> bool:
         """Whether no key was ever made; once one was, this never becomes true again."""
         if not self._has_keys:
-            self._has_keys = await self._recall(b"", self._keys.any)
+            self._has_keys = await self._recall(None, self._keys.any)
         return not self._has_keys
 
-    async def _recall(self, key: bytes, ask: Callable[[], T]) -> T:
-        """The answer to `ask`, at most FRESH_S old unless the database is slow or down."""
+    async def _recall(self, key: bytes | None, ask: Callable[[], T]) -> T:
+        """The answer to `ask`, at most FRESH_S old unless the database is slow or down.
+
+        `key` is the secret that it is about; None is whether there are keys at all.
+        """
         known = self._known.get(key)
         now = time.monotonic()
         if known is not None and now < known.ask_at:
@@ -117,12 +120,10 @@ class Authenticator:
             return None
 
 
-def secret_in(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The key that a request shows, in either header."""
-    for name, value in headers:
-        if name == b"authorization":
-            scheme, _, secret = value.partition(b" ")
-            return secret.strip() if scheme.lower() == b"bearer" else b""
-        if name == b"x-api-key":
-            return value.strip()
-    return None
+def secret_in(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """The key that a request shows, in either header; None where it shows none."""
+    authorization = headers.get(b"authorization")
+    if authorization is None:
+        return headers.get(b"x-api-key")
+    scheme, _, secret = authorization.partition(b" ")
+    return secret.strip() if scheme.lower() == b"bearer" else b""

@@ -13,6 +13,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.auth import secret_in
 from api.bodies import check_length, departure, read_body
 from api.errors import body_of, problem_of
 from api.request_ids import HEADER, request_id
@@ -117,12 +118,7 @@ class InferFastPath:
         )
 
     async def _check(self, headers: Headers) -> None:
-        secret = headers.get(b"x-api-key")
-        authorization = headers.get(b"authorization")
-        if authorization is not None:
-            scheme, _, secret = authorization.partition(b" ")
-            secret = secret.strip() if scheme.lower() == b"bearer" else b""
-        await self.state.authenticator.require(KeyScope.PREDICT, secret)
+        await self.state.authenticator.require(KeyScope.PREDICT, secret_in(headers))
         check_length(headers.get(b"content-length"), self.state.max_body_bytes)
 
 

@@ -88,7 +88,7 @@ class GuardMiddleware:
         await self.app(scope, receive, send)
 
     async def _check(self, scope: Scope) -> None:
-        await self.authenticator.check(scope["method"], scope["path"], scope["headers"])
+        await self.authenticator.check(scope["method"], scope["path"], dict(scope["headers"]))
         check_length(_header(scope, b"content-length"), self.max_body_bytes)
         for where, text in (("path", scope["path"]), ("query", _query(scope))):
             if "\x00" in text:

@@ -22,7 +22,10 @@ def fields_of(value: Any, expected: str) -> Fields:
         raise invalid("request", f"expected {expected}, got {kind(value)}")
     if len(value) > MAX_FIELDS:  # each is looked for among all of them
         raise invalid("request", f"expected at most {MAX_FIELDS} fields, got {len(value)}")
-    return {name: value[name] for name in value}
+    try:
+        return {name: value[name] for name in value}
+    except KeyError:  # simdjson looks for a name up to its first NUL
+        raise invalid("request", "expected names of fields without NUL characters") from None
 
 
 def parameters_of(holder: Fields, where: str) -> Fields:

@@ -186,7 +186,7 @@ def test_predictions_go_on_for_a_while_without_the_database(
         await authenticator.require(Scope.PREDICT, secret.encode())
         with pytest.raises(Unavailable):
             await authenticator.require(Scope.PREDICT, b"tk_another")
-        clock.now += 2
+        clock.now += auth.FRESH_S + 1
         with pytest.raises(Unavailable):
             await authenticator.require(Scope.PREDICT, secret.encode())
 

@@ -189,6 +189,7 @@ def test_what_is_not_supported_says_so(fields: dict[str, Any]) -> None:
         b'{"inputs": {}}',
         b'{"inputs": []}',
         b"{}",
+        b'{"a\\u0000b": 1, "inputs": []}',
         json.dumps({f"k{number}": number for number in range(100_000)}).encode(),
     ],
 )

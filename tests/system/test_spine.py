@@ -15,6 +15,7 @@ import pytest
 import tritonclient.http as triton
 from PIL import Image
 
+from tests.torchkiln.upstack import until
 from torchkiln import Client
 from torchkiln.errors import Conflict
 from torchkiln.types import Job
@@ -204,7 +205,8 @@ def test_promotion_moves_the_champion_and_requests_follow(client: Client) -> Non
     first = run(client, "binary-classification", **options)
     second = run(client, "binary-classification", seed=1, promote="always", **options)
     assert (first["model_version"], second["model_version"]) == (1, 2)
-    assert client.predict("moved", [[0.0, 0.0]])["version"] == 2
+    # A serving process hears of a new champion within a second, not in the same instant.
+    until(lambda: client.predict("moved", [[0.0, 0.0]])["version"] == 2)
     assert client.predict("moved", [[0.0, 0.0]], version=1)["version"] == 1
     client.models.set_alias("moved", "champion", 1)
     with pytest.raises(Conflict, match="champion"):

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
-from api.errors import field_error
 from api.state import state_of
 from services.errors import FieldError, Invalid, TooLarge
+from services.field_errors import field_errors
 from services.serving.errors import Unsupported
 from services.serving.runners import Gone
 
@@ -122,7 +122,7 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            fields = tuple(field_error(item) for item in error.errors(include_url=False))
+            fields = field_errors(error.errors(include_url=False), model)
             raise Invalid("the request is not valid", errors=fields) from None
 
     return read

@@ -21,7 +21,6 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from models.errors import DatasetUnavailable, PipelineError
-from services.catalogue import brief
 from services.errors import (
     Busy,
     Conflict,
@@ -34,6 +33,7 @@ from services.errors import (
     Unauthorized,
     Unavailable,
 )
+from services.field_errors import field_errors
 from services.serving.errors import Abandoned, Unsupported
 
 log = structlog.get_logger(__name__)
@@ -59,6 +59,8 @@ STATUS: dict[type[Exception], int] = {
 STATUS_OF_CODE: dict[str, int] = {
     "invalid_json": 400,
     "invalid_encoding": 400,
+    "invalid_http": 400,
+    "incomplete_body": 400,
     "not_finite": 400,
     "model_loading": 503,
     "unsupported_media_type": 415,
@@ -204,19 +206,12 @@ def _v2_text(problem: Problem) -> str:
 
 
 def _fields(error: RequestValidationError) -> tuple[FieldError, ...]:
-    return tuple(field_error(item) for item in error.errors())
-
-
-def field_error(item: Any) -> FieldError:
-    """One of pydantic's errors: the dotted path without `body`, what was expected, what came."""
-    where = [str(part)[:64] for part in item["loc"]]
-    field = ".".join(where[1:] if len(where) > 1 and where[0] == "body" else where) or "body"
-    if item["type"] == "extra_forbidden":
-        return FieldError(field, "unknown field")
-    if item["type"] == "missing":
-        return FieldError(field, "this field is required")
-    expected = item["msg"].replace("Input should be", "expected").replace("String should", "should")
-    return FieldError(field, f"{expected}; got {brief(item['input'])}")
+    """FastAPI's paths begin with where the value was: `body`, `query`, `path`."""
+    found = [
+        {**item, "loc": item["loc"][1:] if item["loc"][0] == "body" else item["loc"]}
+        for item in error.errors()
+    ]
+    return field_errors(found)
 
 
 def _json(value: Any) -> bytes:

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from setproctitle import setproctitle
 
 from api.app import create_app
+from api.protocol import KilnProtocol
 from api.state import State
 from services import logging
 from services.container import Container
@@ -123,7 +124,7 @@ def uvicorn_config(app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType] - an ASGI callable in Starlette's types
         loop="uvloop",
-        http="httptools",
+        http=KilnProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

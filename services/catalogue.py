@@ -10,10 +10,8 @@ from pydantic import ValidationError
 
 from models.pipelines import PIPELINES
 from models.pipelines.base import Pipeline
-from services.errors import FieldError, Invalid, NotFound
-
-MAX_NAME = 64
-"""Characters of a name that came with the request, in an answer."""
+from services.errors import Invalid, NotFound
+from services.field_errors import field_errors
 
 
 class Catalogue:
@@ -41,21 +39,7 @@ class Catalogue:
             raise Invalid(
                 f"the params do not fit the pipeline {pipeline.name}",
                 code="invalid_params",
-                errors=tuple(_field_error(item) for item in error.errors(include_url=False)),
+                errors=field_errors(
+                    error.errors(include_url=False), pipeline.params, within="params"
+                ),
             ) from None
-
-
-def _field_error(item: Any) -> FieldError:
-    field = ".".join(["params", *(str(part)[:MAX_NAME] for part in item["loc"][:MAX_NAME])])
-    got = item["input"]
-    if item["type"] == "extra_forbidden":
-        return FieldError(field, "unknown param")
-    if item["type"] == "missing":
-        return FieldError(field, "this param is required")
-    return FieldError(field, f"{item['msg']}; got {brief(got)}")
-
-
-def brief(value: Any) -> str:
-    """A value in an error message: its JSON if that is short, else its type."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"a {type(value).__name__}"

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
 from api.bodies import parse_json, read_body
-from api.errors import field_error
 from api.openapi import errors
 from api.schemas.v2 import IndexEntry, IndexIn
 from api.state import AppState, Name, Serving
 from services.errors import Invalid
+from services.field_errors import field_errors
 from services.serving.engine import Engine
 from services.serving.errors import Unsupported
 from services.serving.versions import ServedVersion
@@ -34,7 +34,7 @@ async def index(request: Request, state: AppState) -> list[IndexEntry]:
     try:
         wanted = IndexIn.model_validate(parse_json(body) if body.strip() else {})
     except ValidationError as error:
-        fields = tuple(field_error(item) for item in error.errors(include_url=False))
+        fields = field_errors(error.errors(include_url=False), IndexIn)
         raise Invalid("the request is not valid", errors=fields) from None
     entries = [_entry(state.engine, served) for served in state.engine.versions()]
     return [entry for entry in entries if entry.state == "READY" or not wanted.ready]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -99,6 +101,13 @@ def raw(api: Api, *parts: bytes, half_close: bool = False) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+def problem_in(answer: bytes) -> tuple[bytes, dict[str, Any]]:
+    """The status and the body of a refusal, which closes its connection."""
+    top, _, body = answer.partition(b"\r\n\r\n")
+    assert b"connection: close" in top.lower()
+    return top.split(b" ")[1], json.loads(body)
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -109,22 +118,47 @@ def raw(api: Api, *parts: bytes, half_close: bool = False) -> bytes:
         ["Transfer-Encoding: nonsense"],
         ["Transfer-Encoding: chunked", "Content-Length: 5"],
         ["No colon here"],
-        ["X: " + "y" * 100_000],
     ],
 )
-def test_broken_http_is_a_4xx_and_the_server_lives(shared: Api, lines: list[str]) -> None:
-    answer = raw(shared, head("POST", "/v1/jobs", "Connection: close", *lines), half_close=True)
-    assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 501"))
+def test_what_is_no_http_is_told_so_in_the_form_of_each_surface(
+    shared: Api, lines: list[str]
+) -> None:
+    status, problem = problem_in(raw(shared, head("POST", "/v1/jobs", *lines)))
+    assert (status, problem["status"], problem["code"]) == (b"400", 400, "invalid_http")
+    status, problem = problem_in(raw(shared, head("POST", "/v2/models/image/infer", *lines)))
+    assert (status, list(problem)) == (b"400", ["error"])
+    assert shared.client.get("/healthz").is_success
+
+
+def test_an_unknown_method_is_told_so(shared: Api) -> None:
+    status, problem = problem_in(raw(shared, b"NONSENSE /v1/jobs HTTP/1.1\r\n\r\n"))
+    assert (status, problem["code"]) == (b"400", "invalid_http")
+    status, problem = problem_in(raw(shared, b"\x16\x03\x01\x02\x00 not even text"))
+    assert (status, problem["code"]) == (b"400", "invalid_http")
+
+
+def test_endless_headers_are_a_4xx_and_the_server_lives(shared: Api) -> None:
+    lines = ["Connection: close", "X: " + "y" * 100_000]
+    answer = raw(shared, head("POST", "/v1/jobs", *lines), half_close=True)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
     assert shared.client.get("/healthz").is_success
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/models/image/predict", "/v2/models/image/infer"])
-def test_a_client_that_leaves_in_the_middle_of_its_body_harms_nobody(
-    shared: Api, path: str
-) -> None:
+def test_a_body_that_ends_too_soon_is_told_so(shared: Api, path: str) -> None:
     lines = ("Content-Type: application/json", "Content-Length: 100")
-    assert raw(shared, head("POST", path, *lines), b'{"inputs": [', half_close=True) == b""
+    answer = raw(shared, head("POST", path, *lines), b'{"inputs": [', half_close=True)
+    status, problem = problem_in(answer)
+    assert status == b"400"
+    assert "the rest of the body" in (problem["error"] if "/v2/" in path else problem["detail"])
     assert shared.client.get("/healthz").is_success
+
+
+def test_a_chunk_that_is_none_ends_the_request(shared: Api) -> None:
+    lines = ("Content-Type: application/json", "Transfer-Encoding: chunked")
+    answer = raw(shared, head("POST", "/v1/jobs", *lines), b"5\r\nhello\r\nxyz\r\n")
+    status, problem = problem_in(answer)
+    assert (status, problem["code"]) == (b"400", "invalid_http")
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v2/models/image/infer"])
@@ -138,7 +172,12 @@ def test_a_body_that_stops_coming_is_given_up(
     assert b"stopped after 12 bytes" in answer
 
 
-def test_a_longer_body_than_announced_spoils_only_its_own_connection(shared: Api) -> None:
-    request = head("POST", "/v2/models/image/infer", "Content-Length: 2", "Connection: close")
-    assert raw(shared, request, b"{}garbage").startswith(b"HTTP/1.1 400")
+@pytest.mark.parametrize("closing", [["Connection: close"], []])
+def test_a_longer_body_than_announced_costs_no_answer(shared: Api, closing: list[str]) -> None:
+    """The job is accepted by what was announced; its owner has to hear of it."""
+    body = b'{"pipeline": "diagnostics"}'
+    lines = ("Content-Type: application/json", f"Content-Length: {len(body)}", *closing)
+    answer = raw(shared, head("POST", "/v1/jobs", *lines), body + b"garbage\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 202")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["pipeline"] == "diagnostics"
     assert shared.client.get("/healthz").is_success

@@ -114,7 +114,8 @@ print(resident() - before)
 
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="reads memory from /proc")
 def test_closing_gives_the_memory_back(backend: Backend, tmp_path: Path) -> None:
-    """Twenty times a model of 4 MB, in a process of its own."""
+    """Twenty times a model of 4 MB, in a process of its own: kept, they would be 84 MB. What an
+    allocator holds back for the next time is some 10 MB, not the same in every run."""
     servable = build(
         {
             "pre": {"name": "identity"},
@@ -133,4 +134,4 @@ def test_closing_gives_the_memory_back(backend: Backend, tmp_path: Path) -> None
     rows = {"features": np.ones((2, 1024), np.float32)}
     backend.export(servable.eval(), rows, specs, tmp_path)
     grown = _run_python(LEAK, str(tmp_path), json.dumps(specs.to_json()), backend.name)
-    assert grown < 12e6
+    assert grown < 42e6

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from torchvision import datasets, transforms
 
 from benchmarks import tutorial_loops as tutorial
+from models.batches import Rows
 from models.checkpoints import SavedCheckpoint
-from models.evaluation import Rows
 from models.latency import environment
 from models.metrics import right_classes
 from models.nets import build_net

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from models.batches import Rows, in_order
 
 Measure = Callable[[Tensor, Tensor], Tensor]
 """(outputs, targets) of a batch → a scalar tensor, the sum over its rows."""
@@ -16,17 +17,6 @@ ELEMENTS = 1 << 22
 sake and for memory."""
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Prepared inputs and what the loss compares with, on the device, row for row."""
-
-    inputs: Tensor
-    targets: Tensor
-
-    def __len__(self) -> int:
-        return self.inputs.shape[0]
-
-
 def evaluate(
     net: nn.Module, rows: Rows, loss: nn.Module | None, measures: Mapping[str, Measure]
 ) -> dict[str, Tensor]:
@@ -34,14 +24,13 @@ def evaluate(
 
     `net` is used as it is: the caller has put it in eval mode.
     """
-    size = max(1, ELEMENTS * len(rows) // max(1, rows.inputs.numel()))
     totals: dict[str, Tensor] = {}
     with torch.inference_mode():
-        for inputs, targets in zip(rows.inputs.split(size), rows.targets.split(size), strict=True):
-            outputs = net(inputs)
+        for inputs, targets in in_order(rows, max(1, ELEMENTS // rows.width)):
+            outputs = net(*inputs)
             found = {name: measure(outputs, targets) for name, measure in measures.items()}
             if loss is not None:
-                found["loss"] = loss(outputs, targets) * len(inputs)
+                found["loss"] = loss(outputs, targets) * len(targets)
             for name, value in found.items():
                 totals[name] = totals[name] + value if name in totals else value.double()
     return {name: total / len(rows) for name, total in totals.items()}

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from models import data
+from models.batches import Rows
 from models.data import Dataset
 from models.data.splits import split, stratified_split
 from models.determinism import derive, seed_everything
 from models.errors import InvalidData
-from models.evaluation import Measure, Rows
+from models.evaluation import Measure
 from models.initialization import initialize
 from models.losses import build_loss
 from models.params import Loss, TrainingParams
@@ -25,7 +26,7 @@ from models.run import Outcome, RunContext
 from models.servable import Servable, build
 from models.signature import Signature, TensorSpec
 from models.training import Fit, Trained, Trainer
-from models.transforms import Normalize, Standardize
+from models.transforms import Destandardize, Normalize, Standardize
 
 HELD_OUT = 256
 """Test rows that go along for the certificates; the first ones, at most so many."""
@@ -71,8 +72,9 @@ class Fitted:
 
     def answers(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """What the servable, as it will be served, says to these rows of the dataset."""
+        given = inputs_of(self.dataset, rows).values()
         with torch.inference_mode():
-            answer: Any = self.servable(torch.from_numpy(self.dataset.inputs[rows]))
+            answer: Any = self.servable(*map(torch.from_numpy, given))
         return answer.numpy()
 
 
@@ -91,7 +93,7 @@ def fit(context: RunContext, params: TrainingParams, dataset: Dataset, problem: 
     device = torch.device(context.device)
     train, validation = _divide(dataset, params, context.seed)
     servable = build(problem.architecture)
-    _take_statistics(servable.pre, dataset.inputs[train])
+    _take_statistics(servable, dataset, train)
     initialize(servable.net, params.initialization)
     servable.to(device)
 
@@ -99,7 +101,11 @@ def fit(context: RunContext, params: TrainingParams, dataset: Dataset, problem: 
         """What stands before the net has nothing to learn, so it is done once for all epochs."""
         with torch.no_grad():
             inputs = servable.pre(torch.from_numpy(dataset.inputs[index]).to(device))
-        return Rows(inputs, problem.prepare_targets(dataset.targets[index]).to(device))
+            targets = problem.prepare_targets(dataset.targets[index]).to(device)
+            if isinstance(servable.post, Destandardize):  # the net learns what it has to undo
+                targets = servable.post.inverse(targets)
+        lengths = None if dataset.lengths is None else torch.from_numpy(dataset.lengths[index])
+        return Rows(inputs, targets, None if lengths is None else lengths.to(device))
 
     held_out = {"test": rows(dataset.test)}
     if len(validation):
@@ -138,9 +144,8 @@ def outcome(fitted: Fitted, metrics: Mapping[str, float], **results: Any) -> Out
     job should tell.
     """
     trained, dataset = fitted.trained, fitted.dataset
-    held_out = dataset.inputs[dataset.test[:HELD_OUT]]
-    takes = TensorSpec("input", "FP32", (-1, *dataset.info.shape), dataset.info.features)
-    signature = Signature((takes,), (fitted.problem.output,))
+    held_out = inputs_of(dataset, dataset.test[:HELD_OUT])
+    signature = Signature(_takes(dataset), (fitted.problem.output,))
     classes = dataset.info.classes
     model = TrainedModel(
         fitted.servable,
@@ -148,7 +153,7 @@ def outcome(fitted: Fitted, metrics: Mapping[str, float], **results: Any) -> Out
         fitted.problem.task,
         None if classes is None else list(classes),
         dict(metrics),
-        {"input": held_out},
+        held_out,
     )
     figures = {
         **metrics,
@@ -180,11 +185,38 @@ def _divide(
     return dataset.train[kept], dataset.train[held]
 
 
-def _take_statistics(pre: nn.Module, inputs: NDArray[np.float32]) -> None:
-    """Mean and spread of the training rows alone, per feature or per channel of pixels."""
-    if isinstance(pre, Standardize | Normalize):
-        mean, std = mean_and_std(inputs)
-        pre.set(torch.from_numpy(mean), torch.from_numpy(std))
+def _takes(dataset: Dataset) -> tuple[TensorSpec, ...]:
+    info = dataset.info
+    first = TensorSpec("input", "FP32", (-1, *info.shape), info.features)
+    return (first,) if dataset.lengths is None else (first, TensorSpec("lengths", "INT64", (-1,)))
+
+
+def inputs_of(dataset: Dataset, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Raw rows by the names of the servable's inputs."""
+    inputs = {"input": dataset.inputs[rows]}
+    return inputs if dataset.lengths is None else {**inputs, "lengths": dataset.lengths[rows]}
+
+
+def _take_statistics(servable: Servable, dataset: Dataset, train: NDArray[np.int64]) -> None:
+    """Mean and spread of the training rows alone: of each feature, each channel of pixels, each
+    number of a sequence's steps; and of the target where it is learned standardised."""
+    if isinstance(servable.pre, Standardize | Normalize):
+        servable.pre.set(*_statistics(_measured(dataset, train)))
+    if isinstance(servable.post, Destandardize):
+        servable.post.set(*_statistics(dataset.targets[train]))
+
+
+def _measured(dataset: Dataset, train: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The training rows, without the padding of sequences: (steps of all rows, numbers)."""
+    inputs = dataset.inputs[train]
+    if dataset.lengths is None:
+        return inputs
+    return inputs[np.arange(inputs.shape[1]) < dataset.lengths[train][:, None]]
+
+
+def _statistics(values: NDArray[Any]) -> tuple[Tensor, Tensor]:
+    mean, std = mean_and_std(values)
+    return torch.from_numpy(mean), torch.from_numpy(std)
 
 
 def mean_and_std(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from models.batches import Rows, batches
 from models.checkpoints import Cadence, CheckpointFolder, SavedCheckpoint, read_checkpoint
 from models.determinism import deterministic, permutation
 from models.errors import Diverged, Interrupted, InvalidData
-from models.evaluation import Measure, Rows, evaluate
+from models.evaluation import Measure, evaluate
 from models.flat import FlatParameters
 from models.optimizers import FlatOptimizer, build_scheduler
 from models.params import TrainingParams
 from models.run import RunContext
 from models.run_state import RunState
-
-GATHERED = 1 << 20
-"""Input elements that are put in order at once: one copy of many batches is cheaper than many, and
-4 MB still fit in a cache."""
 
 PROGRESS_EVERY_S = 0.1
 
@@ -69,17 +66,6 @@ class Trained:
     """The last one."""
     checkpoints_s: float
     """How long the writing of checkpoints took."""
-
-
-def batches(
-    rows: Rows, order: Tensor, size: int, first: int = 0
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """`rows` in `order`, in batches of `size` (the last may be smaller), from batch `first` on."""
-    width = max(1, rows.inputs.numel() // len(rows))
-    gathered = size * max(1, GATHERED // (size * width))
-    for index in order[first * size :].to(rows.inputs.device).split(gathered):
-        inputs, targets = rows.inputs.index_select(0, index), rows.targets.index_select(0, index)
-        yield from zip(inputs.split(size), targets.split(size), strict=True)
 
 
 class Trainer:
@@ -148,11 +134,11 @@ class Trainer:
         fit.model.train()
         for inputs, targets in batches(fit.train, order, self._params.batch_size, state.batch):
             self._between_steps()
-            loss = loss_of(net(inputs), targets)
+            loss = loss_of(net(*inputs), targets)
             grad.zero_()
             loss.backward()
             optimizer.update()
-            state.running.add(loss.detach(), len(inputs))
+            state.running.add(loss.detach(), len(targets))
             state.batch += 1
             state.step += 1
 

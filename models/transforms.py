@@ -76,6 +76,10 @@ class Destandardize(Affine):
     def forward(self, y: Tensor) -> Tensor:
         return y * self.std + self.mean
 
+    def inverse(self, y: Tensor) -> Tensor:
+        """From the target's unit to what a net is trained on."""
+        return (y - self.mean) / self.std
+
 
 class Softmax(nn.Module):
     """Logits (n, classes, …) → probabilities of the same shape, summing to one over classes."""

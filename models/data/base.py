@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from models.run import Reporter
 
-Kind = Literal["csv", "images"]
-"""`csv`: rows of named numeric columns; `images`: rows of pixels, channels first, in [0, 1]."""
+Kind = Literal["csv", "images", "arrays", "sequences"]
+"""`csv`: rows of named numeric columns; `images`: rows of pixels, channels first, in [0, 1];
+`arrays`: rows of numbers without names; `sequences`: rows of as many steps as they have."""
 
-DataTask = Literal["regression", "binary", "multiclass"]
+DataTask = Literal["regression", "binary", "multiclass", "segmentation"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class DatasetInfo:
     """Whether it is on every installation; otherwise it is downloaded at first use."""
     rows: int
     shape: tuple[int, ...]
-    """Of one row: `(1, 28, 28)` for an image, `(2,)` for two columns."""
+    """Of one row: `(1, 28, 28)` for an image, `(2,)` for two columns, `(-1, 3)` for sequences of
+    three numbers a step."""
     features: tuple[str, ...] | None = None
     """The columns' names, in order; None for images."""
     target: str = "label"
@@ -52,9 +54,10 @@ class Dataset:
 
     info: DatasetInfo
     inputs: NDArray[np.float32]
-    """(rows, *info.shape), raw: unscaled columns, pixels in [0, 1]."""
+    """(rows, *info.shape), raw: unscaled columns, pixels in [0, 1], sequences padded with zeros."""
     targets: NDArray[Any]
-    """int64 class indices (rows,), or float32 (rows, 1) for a regression."""
+    """int64 class indices (rows,), float32 (rows, 1) for a regression, or float32 masks
+    (rows, 1, h, w) of zeros and ones for a segmentation."""
     train: NDArray[np.int64]
     test: NDArray[np.int64]
     """Row numbers; together every row once."""
@@ -63,16 +66,23 @@ class Dataset:
     )
     """What made the data, where that is known: the true weights of a synthetic regression."""
 
+    lengths: NDArray[np.int64] | None = None
+    """(rows,): how many steps each of the sequences has; None where rows are all of one shape."""
+
     def __post_init__(self) -> None:
         """Loaders keep their arrays for the next run of the process, which must find them whole."""
-        for array in (self.inputs, self.targets, self.train, self.test, *self.truth.values()):
+        for array in (*self._arrays(), *self.truth.values()):
             array.setflags(write=False)
+
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        arrays = (self.inputs, self.targets, self.train, self.test)
+        return arrays if self.lengths is None else (*arrays, self.lengths)
 
     @cached_property
     def sha256(self) -> str:
         """Over dtype, shape and bytes of every array: equal exactly if a training sees the same."""
         digest = hashlib.sha256(self.info.id.encode())
-        for array in (self.inputs, self.targets, self.train, self.test):
+        for array in self._arrays():
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()

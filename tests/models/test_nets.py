@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.nets import ACTIVATIONS, NETS, build_net
+from models.nets import NETS, build_net
+from models.nets.activations import ACTIVATIONS
 from models.params import ActivationName
 
 

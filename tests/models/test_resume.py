@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from models.batches import Rows
 from models.checkpoints import read_checkpoint
 from models.determinism import seed_everything
 from models.errors import Interrupted
-from models.evaluation import Rows
 from models.metrics import right_classes
 from models.params import EarlyStopping, Optimizer, Scheduler, TrainingParams
 from models.training import Fit, Trainer

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from models.batches import Rows, batches
 from models.checkpoints import read_checkpoint
 from models.determinism import permutation
-from models.evaluation import Rows
 from models.params import EarlyStopping, Optimizer, Scheduler, TrainingParams
-from models.training import Fit, Trainer, batches
+from models.training import Fit, Trainer
 from tests.support.runs import Recorder, context
 from tests.support.small_fit import FEATURES, ROWS, net, rows, train
 
@@ -30,7 +30,7 @@ def test_an_epoch_takes_every_row_exactly_once(
     data = Rows(torch.arange(count, dtype=torch.float32)[:, None], torch.arange(count))
     order = permutation(count, seed, epoch=3)
     found = list(batches(data, order, size, first))
-    assert all(inputs[:, 0].tolist() == targets.tolist() for inputs, targets in found)
+    assert all(inputs[:, 0].tolist() == targets.tolist() for (inputs,), targets in found)
     assert all(len(targets) == size for _, targets in found[:-1])
     taken = [row for _, targets in found for row in targets.tolist()]
     assert taken == order.tolist()[first * size :]
@@ -39,7 +39,7 @@ def test_an_epoch_takes_every_row_exactly_once(
 
 def test_large_rows_are_gathered_in_several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = [targets.tolist() for _, targets in batches(rows(), permutation(ROWS, 0, 0), 7)]
-    monkeypatch.setattr("models.training.GATHERED", 2 * 7 * FEATURES)
+    monkeypatch.setattr("models.batches.GATHERED", 2 * 7 * FEATURES)
     pieces = [targets.tolist() for _, targets in batches(rows(), permutation(ROWS, 0, 0), 7)]
     assert pieces == whole
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.evaluation import Rows
+from models.batches import Rows
 from models.metrics import right_classes
 from models.params import TrainingParams
 from models.training import Fit, Trained, Trainer

@@ -1,0 +1,91 @@
+"""What a classifier tells apart, and what it confuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from models.plots.style import (
+    BLUE,
+    DIVERGING,
+    INK,
+    ORANGE,
+    RULE,
+    SEQUENTIAL,
+    new_axes,
+    new_figure,
+)
+
+
+def decision_boundary(
+    grid: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
+    points: NDArray[Any],
+    labels: NDArray[Any],
+    names: tuple[Sequence[str], Sequence[str]],
+    title: str,
+) -> Figure:
+    """The probability of class 1 over the plane, and the points (n, 2) by class.
+
+    `grid`: x (k), y (m) and the probabilities (m, k); `names`: of the two features and classes.
+    """
+    features, classes = names
+    figure = new_figure(8.0, 6.2, title)
+    axes = new_axes(figure)
+    axes.grid(visible=False)
+    levels = np.linspace(0, 1, 11)
+    shades = axes.contourf(*grid, levels=levels, cmap=DIVERGING, alpha=0.75)
+    axes.contour(*grid, levels=[0.5], colors=INK, linewidths=1.4)
+    for code, (colour, marker) in enumerate(((BLUE, "o"), (ORANGE, "s"))):
+        chosen = points[labels == code]
+        axes.scatter(
+            chosen[:, 0],
+            chosen[:, 1],
+            s=18,
+            c=colour,
+            marker=marker,
+            edgecolors="white",
+            linewidths=0.5,
+            label=classes[code],
+        )
+    axes.set_xlabel(features[0])
+    axes.set_ylabel(features[1])
+    axes.legend(title="Class", frameon=True, framealpha=0.9, edgecolor=RULE)
+    bar = figure.colorbar(shades, ax=axes, ticks=levels[::2])
+    bar.outline.set_visible(False)
+    bar.set_label(f"Probability of “{classes[1]}”")
+    return figure
+
+
+def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str) -> Figure:
+    """Counts by actual (down) and predicted (across) class.
+
+    Shaded by the share of the actual class, so that a rare class shows its errors too.
+    """
+    side = max(5.0, 1.6 + 0.62 * len(classes))
+    figure = new_figure(side + 1.2, side, title)
+    axes = figure.add_subplot()
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    sns.heatmap(
+        share,
+        annot=np.where(matrix > 0, matrix.astype(str), ""),
+        fmt="",
+        cmap=SEQUENTIAL,
+        vmin=0,
+        vmax=1,
+        square=True,
+        linewidths=0.6,
+        linecolor=RULE,
+        xticklabels=list(classes),
+        yticklabels=list(classes),
+        cbar_kws={"label": "Share of the actual class", "shrink": 0.8},
+        ax=axes,
+    )
+    axes.set_xlabel("Predicted", color=INK)
+    axes.set_ylabel("Actual", color=INK)
+    axes.tick_params(length=0, labelrotation=0)
+    return figure

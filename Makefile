@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 TORCH := torch==2.14.1 torchvision==0.29.1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint types format bench clean
+.PHONY: help install demo up test lint types format bench tutorial docs clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,12 @@ format: $(INSTALLED) ## Rewrite files in the one style
 bench: $(INSTALLED) ## Training loops against the tutorial's, and the backends' latency
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.backends
+
+tutorial: $(INSTALLED) ## Every pipeline on its defaults, on the embedded stack; writes docs/tutorial-results.md
+	$(BIN)/python -m benchmarks.tutorial
+
+docs: $(INSTALLED) ## Write the pages that are made from the code
+	$(BIN)/python -m docs.generate
 
 clean: ## Remove what was made: the environment, data, caches
 	rm -rf $(VENV) var .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage *.egg-info

@@ -13,10 +13,15 @@ from torchkiln import Client
 
 ROOT = Path(__file__).parents[2]
 
+NOBODY = "http://127.0.0.1:9"
+NO_INTERNET = {"http_proxy": NOBODY, "https_proxy": NOBODY, "no_proxy": "127.0.0.1,localhost"}
+"""Whatever would be downloaded is refused at once, on any machine."""
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Up]:
-    up = Up(ROOT, tmp_path_factory.mktemp("stack") / "data")
+    data_dir = tmp_path_factory.mktemp("stack") / "data"
+    up = Up(ROOT, data_dir, **NO_INTERNET)
     try:
         up.ready()
         yield up

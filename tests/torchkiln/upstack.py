@@ -14,6 +14,11 @@ DEADLINE_S = 120.0
 READY = "torchkiln is ready at "
 
 
+def _hear_hangups() -> None:
+    """As from a terminal: under `nohup make test` it would inherit being deaf to SIGHUP."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Up:
     """One `torchkiln up` of a checkout. What it says is in `output` and `errors`."""
 
@@ -32,6 +37,7 @@ class Up:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
+                preexec_fn=_hear_hangups,  # noqa: PLW1509 - no threads run here yet
             )
 
     @property

@@ -48,6 +48,7 @@ format: $(INSTALLED) ## Rewrite files in the one style
 bench: $(INSTALLED) ## Training loops against the tutorial's, and the backends' latency
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.backends
+	$(BIN)/python -m benchmarks.job_start
 
 tutorial: $(INSTALLED) ## Every pipeline on its defaults, on the embedded stack; writes docs/tutorial-results.md
 	$(BIN)/python -m benchmarks.tutorial

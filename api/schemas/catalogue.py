@@ -1,12 +1,19 @@
-"""Pipelines and datasets."""
+"""Pipelines."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 from api.schemas.common import ResponseModel
-from models.data import DatasetInfo
-from models.pipelines.base import Pipeline, Task
+from models.data.base import DataTask
+from models.pipelines.base import Form, Pipeline, Task
+
+
+class AcceptsOut(ResponseModel):
+    """Uploaded datasets that fit: rows of this form, with targets of these kinds."""
+
+    form: Form
+    tasks: list[DataTask]
 
 
 class PipelineOut(ResponseModel):
@@ -17,6 +24,7 @@ class PipelineOut(ResponseModel):
     task: Task
     produces_model: bool
     datasets: list[str]
+    uploads: list[AcceptsOut]
 
     @classmethod
     def show(cls, pipeline: Pipeline) -> PipelineOut:
@@ -39,43 +47,5 @@ def _fields(pipeline: Pipeline) -> dict[str, Any]:
         "task": pipeline.task,
         "produces_model": pipeline.produces_model,
         "datasets": list(pipeline.datasets),
+        "uploads": [AcceptsOut(form=one.form, tasks=list(one.tasks)) for one in pipeline.uploads],
     }
-
-
-class DatasetOut(ResponseModel):
-    id: str
-    object: Literal["dataset"] = "dataset"
-    title: str
-    kind: str
-    source: str
-    task: str
-    bundled: bool
-    available: bool
-    rows: int
-    shape: list[int]
-    features: list[str] | None
-    target: str
-    classes: list[str] | None
-
-    @classmethod
-    def show(cls, info: DatasetInfo, *, available: bool) -> DatasetOut:
-        return cls.model_validate(
-            {
-                **vars(info),
-                "shape": list(info.shape),
-                "features": None if info.features is None else list(info.features),
-                "classes": None if info.classes is None else list(info.classes),
-                "available": available,
-            }
-        )
-
-
-class DatasetPreview(ResponseModel):
-    """The first rows: named columns, or pixels in [0, 1] with their label."""
-
-    id: str
-    object: Literal["dataset_preview"] = "dataset_preview"
-    kind: str
-    columns: list[str] | None = None
-    shape: list[int] | None = None
-    rows: list[Any]

@@ -8,15 +8,42 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from models.data import digits, mnist, moons, synthetic_linear
+from models.data import (
+    breast_cancer,
+    california,
+    diabetes,
+    digits,
+    digits_halves,
+    fashion_mnist,
+    mnist,
+    moons,
+    shapes,
+    synthetic_linear,
+    waves,
+    wine,
+)
 from models.data.base import Builtin, Dataset, DatasetInfo
+from models.data.previews import preview_of
 from models.run import Reporter
 
 __all__ = ["BUILTIN", "LOADERS", "Dataset", "DatasetInfo", "available", "load", "preview"]
 
 LOADERS: dict[str, Builtin] = {
     builtin.info.id: builtin
-    for builtin in (digits.DATASET, mnist.DATASET, moons.DATASET, synthetic_linear.DATASET)
+    for builtin in (
+        digits.DATASET,
+        *digits_halves.DATASETS,
+        mnist.DATASET,
+        fashion_mnist.DATASET,
+        moons.DATASET,
+        breast_cancer.DATASET,
+        wine.DATASET,
+        synthetic_linear.DATASET,
+        diabetes.DATASET,
+        california.DATASET,
+        shapes.DATASET,
+        waves.DATASET,
+    )
 }
 BUILTIN: dict[str, DatasetInfo] = {name: builtin.info for name, builtin in LOADERS.items()}
 
@@ -35,24 +62,13 @@ def load(dataset_id: str, data_dir: Path, report: Reporter) -> Dataset:
 
 
 def preview(dataset_id: str, data_dir: Path, rows: int = 10) -> dict[str, Any]:
-    """The first rows as JSON: `columns` and their values, or pixels in [0, 1] with their label.
+    """The first rows as JSON (see `previews`).
 
     Never downloads: raises `DatasetUnavailable` where `available` is false, `KeyError` for an
     unknown id.
     """
     info = BUILTIN[dataset_id]
-    inputs, targets = LOADERS[dataset_id].first(data_dir, rows)
-    labels = [_label(info, target) for target in targets]
-    if info.kind == "images":
-        shown = [
-            {info.target: label, "pixels": pixels.round(4).tolist()}
-            for pixels, label in zip(inputs, labels, strict=True)
-        ]
-        return {"kind": info.kind, "shape": list(info.shape), "rows": shown}
-    columns = [*(info.features or ()), info.target]
-    values = [[*row.tolist(), label] for row, label in zip(inputs, labels, strict=True)]
-    return {"kind": info.kind, "columns": columns, "rows": values}
-
-
-def _label(info: DatasetInfo, target: Any) -> str | float:
-    return float(target.item()) if info.classes is None else info.classes[int(target)]
+    loader = LOADERS[dataset_id]
+    inputs, targets = loader.first(data_dir, rows)
+    lengths = None if loader.lengths is None else loader.lengths(data_dir, rows)
+    return preview_of(info, inputs, targets, lengths)

@@ -36,7 +36,8 @@ class DatasetInfo:
     rows: int
     shape: tuple[int, ...]
     """Of one row: `(1, 28, 28)` for an image, `(2,)` for two columns, `(-1, 3)` for sequences of
-    three numbers a step."""
+    three numbers a step. What a pipeline can take it tells by this and not by the kind: arrays of
+    shape `(2,)` are as good a table as a CSV, of `(1, 28, 28)` as good as pictures."""
     features: tuple[str, ...] | None = None
     """The columns' names, in order; None for images."""
     target: str = "label"
@@ -104,3 +105,5 @@ class Builtin:
     """The first inputs and targets, for a preview. Raises `DatasetUnavailable`; never downloads."""
     available: Callable[[Path], bool] = always
     """Whether `load` would need no network."""
+    lengths: Callable[[Path, int], NDArray[np.int64]] | None = None
+    """How many steps each of those first inputs has, where they are sequences."""

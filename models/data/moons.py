@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.base import Builtin, Dataset, DatasetInfo
+from models.data.splits import tutorial_split
 from models.lazy import lazy
 from models.run import Reporter
 
@@ -19,10 +20,8 @@ else:
     datasets = lazy("sklearn.datasets")
 
 ROWS = 1000
-TEST_ROWS = 200
 NOISE = 0.2
 SEED = 42
-"""The tutorial's `random_state`, of the points and of the split."""
 
 INFO = DatasetInfo(
     id="moons",
@@ -52,11 +51,8 @@ def _first(_data_dir: Path, rows: int) -> tuple[NDArray[np.float32], NDArray[np.
 
 def _load(_data_dir: Path, _report: Reporter) -> Dataset:
     inputs, targets = _arrays()
-    # The tutorial's own split, and what its call of train_test_split comes down to; it happens to
-    # leave 100 points of each moon for the test.
-    order = np.random.RandomState(SEED).permutation(ROWS)
-    train, test = np.sort(order[TEST_ROWS:]), np.sort(order[:TEST_ROWS])
-    return Dataset(INFO, inputs, targets, train, test)
+    # The tutorial's own split happens to leave 100 points of each moon for the test.
+    return Dataset(INFO, inputs, targets, *tutorial_split(ROWS))
 
 
 DATASET = Builtin(INFO, _load, _first)

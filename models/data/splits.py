@@ -15,6 +15,16 @@ def split(rows: int, fraction: float, seed: int) -> tuple[Rows, Rows]:
     return stratified_split(np.zeros(rows, dtype=np.int64), fraction, seed)
 
 
+def tutorial_split(rows: int) -> tuple[Rows, Rows]:
+    """The tutorial's `train_test_split(…, test_size=0.2, random_state=42)`, what it comes down to.
+
+    → the row numbers of the training and of the test part, each in ascending order.
+    """
+    order = np.random.RandomState(42).permutation(rows)
+    held = -(-rows // 5)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
 def stratified_split(labels: NDArray[Any], fraction: float, seed: int) -> tuple[Rows, Rows]:
     """Hold out `fraction` of the rows, of each class its share to within one row.
 

@@ -166,6 +166,28 @@ class Artifact(Base):
     created_at: Mapped[datetime]
 
 
+class UploadedDataset(Base):
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    task: Mapped[str] = mapped_column(String(16))
+    target: Mapped[str] = mapped_column(Text)
+    rows: Mapped[int]
+    info: Mapped[dict[str, Any]]
+    """The fields of `models.data.DatasetInfo`."""
+    profile: Mapped[dict[str, Any]]
+    key: Mapped[str] = mapped_column(Text)
+    """Where its arrays are, in storage."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    """Of what a training sees (`models.data.Dataset.sha256`), as in the lineage of versions."""
+    created_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_datasets_created", "created_at", "id"),)
+
+
 class Model(Base):
     __tablename__ = "models"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.decimals import is_number
 from models.signature import TensorSpec
 from services.errors import FieldError, Invalid
 from services.serving.versions import ServedVersion
@@ -52,7 +52,7 @@ def _table_spec(served: ServedVersion) -> TensorSpec:
 
 def _header(lines: list[list[str]], spec: TensorSpec) -> list[str]:
     header = lines[0] if lines else []
-    if not header or all(_is_number(cell) for cell in header):
+    if not header or all(is_number(cell) for cell in header):
         raise _invalid("expected a first line with the names of the columns")
     if spec.columns is not None:
         return _named(header, spec.columns)
@@ -83,7 +83,7 @@ def _row(number: int, header: list[str], cells: list[str], spec: TensorSpec) -> 
 
 
 def _value(number: int, column: str, cell: str, spec: TensorSpec) -> float:
-    value = float(cell) if _is_number(cell) else None
+    value = float(cell) if is_number(cell) else None
     if value is None or not _holds(spec.dtype, value):
         raise _invalid(
             f"line {number}, column {column[:64]!r}: expected {spec.datatype}, got {cell[:32]!r}"
@@ -99,16 +99,6 @@ def _holds(dtype: np.dtype[Any], value: float) -> bool:
         return value in (0, 1)
     bounds = np.iinfo(dtype)
     return value.is_integer() and abs(value) <= 2**53 and bounds.min <= value <= bounds.max
-
-
-def _is_number(cell: str) -> bool:
-    """Decimal notation only: Python would also take `nan`, `1_000` and digits of other scripts."""
-    if not cell.isascii() or "_" in cell:
-        return False
-    try:
-        return math.isfinite(float(cell))
-    except ValueError:
-        return False
 
 
 def _invalid(message: str) -> Invalid:

@@ -16,6 +16,7 @@ def test_every_pipeline_is_listed(client: httpx.Client) -> None:
     assert [one["name"] for one in listed["data"]] == list(PIPELINES)
     for one in listed["data"]:
         assert set(one) >= {"name", "title", "section", "task", "produces_model", "datasets"}
+        assert all({"form", "tasks"} == set(takes) for takes in one["uploads"])
         assert isinstance(one["section"], str)
 
 
@@ -42,7 +43,7 @@ def test_every_dataset_says_whether_it_can_be_had(client: httpx.Client) -> None:
     assert by_id["digits"]["available"]
     assert by_id["digits"]["source"]
     assert not by_id["mnist"]["available"]
-    assert client.get("/v1/datasets/digits").json() == by_id["digits"]
+    assert client.get("/v1/datasets/digits").json() == {**by_id["digits"], "profile": None}
 
 
 def test_a_preview_shows_the_first_rows(client: httpx.Client) -> None:

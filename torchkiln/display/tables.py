@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from torchkiln.types import Benchmark, File, Job, Model, ModelVersion, Pipeline
+from torchkiln.types import Benchmark, Dataset, File, Job, Model, ModelVersion, Pipeline
 
 STATUS_STYLES = {
     "succeeded": "green",
@@ -53,6 +53,31 @@ def models(rows: Sequence[Model]) -> Table:
             str(model["latest"] or NOTHING),
             aliases or NOTHING,
         )
+    return table
+
+
+def datasets(rows: Sequence[Dataset]) -> Table:
+    table = _table("dataset", "name", "kind", "task", "rows", "shape", "available")
+    for dataset in rows:
+        table.add_row(
+            dataset["id"],
+            escape(dataset["name"]),
+            dataset["kind"],
+            dataset["task"],
+            f"{dataset['rows']:,}",
+            escape(str(dataset["shape"])),
+            "yes" if dataset["available"] else "after a download",
+        )
+    return table
+
+
+def columns(profile: Mapping[str, Any]) -> Table:
+    """The columns of an uploaded CSV, with their ranges."""
+    table = _table("column", "type", "distinct", "min", "max", "mean", "std")
+    for column in profile["columns"]:
+        figures = [column.get(name) for name in ("distinct", "min", "max", "mean", "std")]
+        shown = [NOTHING if value is None else f"{value:g}" for value in figures]
+        table.add_row(escape(column["name"]), column["type"], *shown)
     return table
 
 

@@ -22,11 +22,9 @@ def load(name: str, directory: Path) -> Dataset:
 
 def test_every_file_that_exports_a_dataset_is_in_the_table() -> None:
     package = Path(data.__file__).parent
-    exported = {
-        module.DATASET.info.id
-        for path in package.glob("*.py")
-        if hasattr(module := importlib.import_module(f"models.data.{path.stem}"), "DATASET")
-    }
+    modules = [importlib.import_module(f"models.data.{path.stem}") for path in package.glob("*.py")]
+    exported = {module.DATASET.info.id for module in modules if hasattr(module, "DATASET")}
+    exported |= {one.info.id for module in modules for one in getattr(module, "DATASETS", ())}
     assert exported == set(BUILTIN) == {info.id for info in BUILTIN.values()}
 
 
@@ -35,12 +33,15 @@ def test_it_is_what_its_description_says(name: str, tmp_path: Path) -> None:
     dataset, info = load(name, tmp_path), BUILTIN[name]
     assert data.available(name, tmp_path)
     assert dataset.inputs.dtype == np.float32
-    assert dataset.inputs.shape == (info.rows, *info.shape)
+    steps = () if dataset.lengths is None else (int(dataset.lengths.max()),)
+    assert dataset.inputs.shape == (info.rows, *steps, *info.shape[len(steps) :])
+    assert bool(steps) == (info.kind == "sequences") == (info.shape[0] == -1)
     assert np.isfinite(dataset.inputs).all()
     assert len(dataset.targets) == info.rows
     if info.classes is None:
         assert dataset.targets.dtype == np.float32
-        assert dataset.targets.shape == (info.rows, 1)
+        of_row = (1, *info.shape[1:]) if info.task == "segmentation" else (1,)
+        assert dataset.targets.shape == (info.rows, *of_row)
     else:
         assert dataset.targets.dtype == np.int64
         assert set(dataset.targets.tolist()) == set(range(len(info.classes)))
@@ -62,8 +63,15 @@ def test_each_row_is_in_one_part_and_both_have_every_class(name: str, tmp_path: 
 
 
 DIGESTS = {
+    "digits-0-4": "94a74bb0cf5e496197c7d7cd6b915b42c1ad867c3a22b70b6f73f3f4a478c5c9",
+    "digits-5-9": "1d76145fbad0e82392d3ff3c67ea1d805092fd73410927d709bee956890f8f2f",
     "digits": "59fbfee1ecc1d8c936049ca2bbb37b56d13b709bff99102ffde007d19fa21ced",
     "moons": "c57a76986efb824b59b35953253a32b550b10d2bb0d4c91c11095f10ab81fe87",
+    "breast-cancer": "25ab641a4512c4916d0a45edd70a852a3355389d2c8a8586cb87c9715a2828bf",
+    "waves": "7d045f4c5ed13c1d55b6929eb6607eb298ad47960496afc5218ad90d9d096677",
+    "wine": "4be44f5c40d5dd709c43ba2f1cab38f76504533a019f3ba1a21d0306065b44a4",
+    "diabetes": "a89d82bc832e5524b97b8852e6988673f40877dfe72d1d0d3599deda8a36c3b6",
+    "shapes": "87bbf17b96950a08c55f73f80758e92f53bc9728ed01a0c404ae550c6f5f3958",
     "synthetic-linear": "9a360e805b20ab6b161962fdf5d5c79ae28710756c532b5a6c302678df31734b",
 }
 """A change of these makes earlier and later versions of a model incomparable."""
@@ -90,7 +98,12 @@ def test_a_preview_is_json_of_the_first_rows(name: str, tmp_path: Path) -> None:
     if info.kind == "images":
         first = shown["rows"][0]
         assert np.asarray(first["pixels"]).shape == info.shape
-        assert first["label"] == info.classes[dataset.targets[0]]  # type: ignore[index]
+        target = dataset.targets[0]
+        assert first[info.target] == (info.classes[target] if info.classes else target.tolist())
+    elif dataset.lengths is not None:
+        first, length = shown["rows"][0], dataset.lengths[0]
+        assert first["steps"] == dataset.inputs[0, :length].tolist()
+        assert first[info.target] == info.classes[dataset.targets[0]]  # type: ignore[index]
     else:
         assert shown["columns"] == [*info.features, info.target]  # type: ignore[misc]
         assert shown["rows"][0][:-1] == pytest.approx(dataset.inputs[0].tolist())

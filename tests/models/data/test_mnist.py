@@ -1,4 +1,5 @@
-"""The MNIST loader on files in its format that the tests make, and without a network."""
+"""The loaders of MNIST and its likes on files in their format that the tests make, and without a
+network."""
 
 from __future__ import annotations
 
@@ -8,28 +9,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torchvision.datasets import MNIST
+from torchvision import datasets
 
 from models import data
-from models.data import mnist
+from models.data import fashion_mnist, idx, mnist
+from models.data.idx import IdxPictures
 from models.errors import DatasetUnavailable
 from tests.support.mnist_files import write_mnist
 from tests.support.runs import Recorder
 
+PICTURES = {one.info.id: one for one in (mnist.PICTURES, fashion_mnist.PICTURES)}
 FAILING = "import sys; open(sys.argv[1] + '/half', 'w').write('x'); sys.exit(1)"
 
 
+@pytest.mark.parametrize("pictures", PICTURES.values(), ids=PICTURES)
 @pytest.mark.parametrize("zipped", [False, True])
-def test_files_on_disk_are_read_plain_or_gzipped(tmp_path: Path, zipped: bool) -> None:
-    arrays = write_mnist(tmp_path, zipped=zipped)
-    assert data.available("mnist", tmp_path)
-    dataset = data.load("mnist", tmp_path, Recorder())
+def test_files_on_disk_are_read_plain_or_gzipped(
+    tmp_path: Path, zipped: bool, pictures: IdxPictures
+) -> None:
+    arrays = write_mnist(tmp_path, name=pictures.name, zipped=zipped)
+    assert [name for name in PICTURES if data.available(name, tmp_path)] == [pictures.info.id]
+    dataset = data.load(pictures.info.id, tmp_path, Recorder())
     expected = arrays["train-images-idx3-ubyte"] / np.float32(255)
     assert (dataset.inputs[dataset.train][:, 0] == expected).all()
     assert (dataset.targets[dataset.test] == arrays["t10k-labels-idx1-ubyte"]).all()
     assert (len(dataset.train), len(dataset.test)) == (60, 20)
-    shown = data.preview("mnist", tmp_path, rows=4)["rows"]
-    assert [row["label"] for row in shown] == ["0", "1", "2", "3"]
+    shown = data.preview(pictures.info.id, tmp_path, rows=4)["rows"]
+    assert pictures.info.classes is not None
+    assert [row["label"] for row in shown] == list(pictures.info.classes[:4])
 
 
 @pytest.mark.parametrize(
@@ -72,12 +79,12 @@ def test_without_its_files_it_is_not_available_and_not_previewed(tmp_path: Path)
 def test_a_download_that_fails_says_what_to_do_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnist, "FETCH", FAILING)
+    monkeypatch.setattr(idx, "FETCH", FAILING)
     report = Recorder()
     with pytest.raises(DatasetUnavailable) as caught:
         data.load("mnist", tmp_path, report)
     message = str(caught.value)
-    assert all(name in message for pair in mnist.FILES.values() for name in pair)
+    assert all(name in message for pair in idx.FILES.values() for name in pair)
     assert "'digits'" in message
     assert str(tmp_path) not in message
     assert report.logs == ["downloading MNIST (11 MB)"]
@@ -90,7 +97,7 @@ def test_a_download_that_succeeds_is_moved_into_place(
     write_mnist(tmp_path / "mirror")
     mirror = str(tmp_path / "mirror")
     copy = f"import shutil, sys; shutil.copytree({mirror!r}, sys.argv[1], dirs_exist_ok=True)"
-    monkeypatch.setattr(mnist, "FETCH", copy)
+    monkeypatch.setattr(idx, "FETCH", copy)
     report = Recorder()
     directory = tmp_path / "datasets"
     assert len(data.load("mnist", directory, report).train) == 60
@@ -100,9 +107,11 @@ def test_a_download_that_succeeds_is_moved_into_place(
     assert len(report.logs) == 2
 
 
-def test_the_program_that_fetches_is_torchvisions_own() -> None:
-    compile(mnist.FETCH, "fetch", "exec")
-    inspect.signature(MNIST).bind("root", download=True)
-    fetched = {name.removesuffix(".gz") for name, _ in MNIST.resources}
-    assert fetched == {name for pair in mnist.FILES.values() for name in pair}
-    assert Path(MNIST.__name__, "raw") == mnist.RAW
+@pytest.mark.parametrize("pictures", PICTURES.values(), ids=PICTURES)
+def test_the_program_that_fetches_is_torchvisions_own(pictures: IdxPictures) -> None:
+    fetching = getattr(datasets, pictures.name)
+    compile(idx.FETCH.format(name=pictures.name), "fetch", "exec")
+    inspect.signature(fetching).bind("root", download=True)
+    fetched = {name.removesuffix(".gz") for name, _ in fetching.resources}
+    assert fetched == {name for pair in idx.FILES.values() for name in pair}
+    assert tuple(name.split(" - ")[0] for name in fetching.classes) == pictures.info.classes

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
-from models.data.splits import split, stratified_split
+from models.data.splits import split, stratified_split, tutorial_split
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=200)
 FRACTIONS = st.floats(0, 0.5)
@@ -39,3 +40,9 @@ def test_it_is_a_function_of_the_seed(seed: int) -> None:
 
 def test_seeds_choose_differently() -> None:
     assert len({tuple(split(100, 0.3, seed)[1].tolist()) for seed in range(20)}) == 20
+
+
+@given(rows=st.integers(2, 1000))
+def test_the_tutorials_split_is_scikit_learns(rows: int) -> None:
+    expected = train_test_split(np.arange(rows), test_size=0.2, random_state=42)
+    assert [part.tolist() for part in tutorial_split(rows)] == [sorted(part) for part in expected]

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from models.layers import CustomLinear
 from models.params import InitializationName
 
 INITIALIZATIONS: dict[InitializationName, Callable[[Tensor], Tensor] | None] = {
@@ -20,7 +21,7 @@ INITIALIZATIONS: dict[InitializationName, Callable[[Tensor], Tensor] | None] = {
 }
 """None leaves what the layers chose themselves: uniform by fan-in, biases too."""
 
-WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+WEIGHTED = (nn.Linear, CustomLinear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def initialize(module: nn.Module, name: InitializationName) -> None:

@@ -21,7 +21,20 @@ InitializationName = Literal[
     "kaiming_normal",
     "orthogonal",
 ]
-ActivationName = Literal["relu", "sigmoid", "tanh", "gelu", "silu", "elu", "leaky_relu"]
+ActivationName = Literal[
+    "relu",
+    "sigmoid",
+    "tanh",
+    "softmax",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "softplus",
+    "hardswish",
+]
 
 UpdateRule = Annotated[OptimizerName, Field(description="Update rule")]
 LearningRate = Annotated[float, Field(gt=0, le=10, description="Learning rate")]
@@ -37,6 +50,26 @@ HiddenLayers = Annotated[
 Activation = Annotated[ActivationName, Field(description="Between the layers")]
 Dropout = Annotated[
     float, Field(ge=0, lt=1, description="Share of hidden units dropped while training")
+]
+BatchNorm = Annotated[
+    bool, Field(description="Batch normalisation before each activation between the layers")
+]
+
+FocalAlpha = Annotated[
+    float,
+    Field(gt=0, lt=1, description="Weight of ones; zeros weigh 1 less this (`focal`)"),
+]
+FocalGamma = Annotated[
+    float,
+    Field(ge=0, le=10, description="How little rows count that are right already (`focal`)"),
+]
+MiningName = Literal["batch_hard", "batch_all"]
+Mining = Annotated[
+    MiningName,
+    Field(
+        description="Triplets of a batch: one for each row, of its farthest like and nearest "
+        "unlike row, or all of them"
+    ),
 ]
 
 
@@ -96,24 +129,61 @@ class RegressionLoss(PipelineParams, frozen=True):
 
 
 class BinaryLoss(PipelineParams, frozen=True):
-    name: Literal["bce"] = Field(
-        default="bce", description="Loss: binary cross-entropy of the logit"
+    name: Literal["bce", "focal"] = Field(
+        default="bce", description="Loss of the logit: binary cross-entropy or focal"
     )
     positive_weight: float = Field(
-        default=1.0, gt=0, le=1e4, description="Weight of a row of the positive class"
+        default=1.0, gt=0, le=1e4, description="Weight of a row of the positive class (`bce`)"
     )
+    focal_alpha: FocalAlpha = 0.25
+    focal_gamma: FocalGamma = 2.0
 
 
 class MulticlassLoss(PipelineParams, frozen=True):
-    name: Literal["cross_entropy"] = Field(
+    name: Literal["cross_entropy", "focal"] = Field(
         default="cross_entropy", description="Loss of the logits"
     )
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="Share of a label spread evenly over all classes"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of a label spread evenly over all classes (`cross_entropy`)",
     )
+    focal_gamma: FocalGamma = 2.0
 
 
-Loss = RegressionLoss | BinaryLoss | MulticlassLoss
+class SegmentationLoss(PipelineParams, frozen=True):
+    name: Literal["bce", "dice", "bce_dice", "focal"] = Field(
+        default="bce_dice",
+        description="Loss of the pixels' logits: cross-entropy, Dice of each mask, their sum, "
+        "or focal",
+    )
+    smooth: float = Field(
+        default=1.0,
+        ge=1e-6,
+        le=1e6,
+        description="Pixels added to overlap and sizes, so that an empty mask has a Dice loss "
+        "(`dice`, `bce_dice`)",
+    )
+    focal_alpha: FocalAlpha = 0.25
+    focal_gamma: FocalGamma = 2.0
+
+
+class TripletLoss(PipelineParams, frozen=True):
+    name: Literal["triplet"] = Field(
+        default="triplet", description="Loss of the embeddings of a batch, of length one"
+    )
+    margin: float = Field(
+        default=0.2,
+        gt=0,
+        le=4,
+        description="How much farther than rows of its own class those of others should be",
+    )
+    mining: Mining = "batch_hard"
+    squared: bool = Field(default=False, description="Squares of distances in their place")
+
+
+Loss = RegressionLoss | BinaryLoss | MulticlassLoss | SegmentationLoss | TripletLoss
 
 
 class TrainingParams(PipelineParams, frozen=True):

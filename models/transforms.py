@@ -18,11 +18,11 @@ Statistic = Tensor | Sequence[float]
 class Affine(nn.Module):
     """Base of the transforms by a mean and a standard deviation per feature or channel."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, *shape: int) -> None:
         super().__init__()
+        # Not at the class: TorchScript takes an annotation there for its own, and reads no strings.
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("std", torch.ones(shape))
 
@@ -98,6 +98,21 @@ class SigmoidPair(nn.Module):
         return torch.cat([torch.sigmoid(-logit), torch.sigmoid(logit)], dim=1)
 
 
+class Sigmoid(nn.Module):
+    """Logits of any shape → probabilities of the same shape, each by itself: of a mask's pixels."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return torch.sigmoid(logits)
+
+
+class UnitNorm(nn.Module):
+    """Embeddings (n, size) → the same directions at length one, so that distances are between 0 and
+    2; an embedding of zero has no direction and stays zero."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(x, dim=1)
+
+
 PRE: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
     "standardize": Standardize,
@@ -108,5 +123,7 @@ POST: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
     "softmax": Softmax,
     "sigmoid_pair": SigmoidPair,
+    "sigmoid": Sigmoid,
+    "unit_norm": UnitNorm,
     "destandardize": Destandardize,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from models.losses import LOSSES, build_loss
-from models.params import BinaryLoss, MulticlassLoss, RegressionLoss
+from models.params import BinaryLoss, Loss, MulticlassLoss, RegressionLoss
 
 
 def values() -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,10 +62,21 @@ def test_cross_entropy_is_its_definition(smoothing: float) -> None:
     assert found.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
+def test_smooth_l1_has_the_gradient_of_its_definition() -> None:
+    outputs, targets = (value.double() for value in values())
+    loss = build_loss(RegressionLoss(name="smooth_l1", delta=0.5))
+    assert torch.autograd.gradcheck(lambda y: loss(y, targets), outputs.requires_grad_())
+
+
 def test_every_name_that_params_offer_has_a_loss() -> None:
-    names = {
-        name
-        for params in (RegressionLoss, BinaryLoss, MulticlassLoss)
-        for name in params.model_fields["name"].annotation.__args__  # type: ignore[union-attr]
+    offered = {
+        params: set(get_args(params.model_fields["name"].annotation)) for params in get_args(Loss)
     }
-    assert names == set(LOSSES)
+    assert offered == {params: set(builders) for params, builders in LOSSES.items()}
+
+
+def test_params_with_other_defaults_are_of_the_same_kind() -> None:
+    class Robust(RegressionLoss, frozen=True):
+        delta: float = 0.5
+
+    assert isinstance(build_loss(Robust(name="huber")), nn.HuberLoss)

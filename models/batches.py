@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple
 
 from torch import Tensor
@@ -28,14 +29,25 @@ class Rows:
 
     @property
     def width(self) -> int:
-        """Elements of one row."""
-        return max(1, self.inputs.numel() // max(1, len(self)))
+        """Elements that one row costs: its own, or its pairs of steps, which attention compares."""
+        return row_width(self.inputs.shape, sequences=self.lengths is not None)
+
+    def part(self, some: slice) -> Rows:
+        """A view of some of the rows."""
+        lengths = None if self.lengths is None else self.lengths[some]
+        return Rows(self.inputs[some], self.targets[some], lengths)
 
     def batch(self, index: Tensor | slice) -> Batch:
         inputs, targets = self.inputs[index], self.targets[index]
         if self.lengths is None:
             return Batch((inputs,), targets)
         return collate(inputs, self.lengths[index], targets)
+
+
+def row_width(shape: Sequence[int], *, sequences: bool) -> int:
+    """`Rows.width` of inputs of `shape`, rows first."""
+    own = max(1, prod(shape[1:]))
+    return max(own, shape[1] ** 2) if sequences else own
 
 
 class Batch(NamedTuple):

@@ -93,7 +93,7 @@ class CheckpointFolder:
         buffer = io.BytesIO()
         torch.save({"format": FORMAT, **state}, buffer)
         data = buffer.getvalue()
-        path = self._directory / f"step-{step:09d}.pt"
+        path = self._directory / _name(step)
         write_atomically(path, data)
         digest = hashlib.sha256(data).hexdigest()
         if best:
@@ -112,6 +112,29 @@ class CheckpointFolder:
         for entry in superseded:
             entry[1].unlink(missing_ok=True)
             self._written.remove(entry)
+
+
+class UnwrittenCheckpoints:
+    """Another process's folder: what is saved there, as far as this one has to know."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def save(
+        self,
+        _state: Mapping[str, Any],
+        *,
+        epoch: int,
+        step: int,
+        metrics: Mapping[str, float],
+        best: bool,
+    ) -> SavedCheckpoint:
+        path = self._directory / _name(step)
+        return SavedCheckpoint(path, epoch, step, dict(metrics), best, 0, "")
+
+
+def _name(step: int) -> str:
+    return f"step-{step:09d}.pt"
 
 
 def read_checkpoint(path: Path, *, digest: str | None = None) -> dict[str, Any]:

@@ -6,12 +6,14 @@ Torch-free, because the worker's supervisor and the API import it too.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from models.checkpoints import SavedCheckpoint
+    from models.distributed import Ranks
     from models.publishing import TrainedModel
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -59,6 +61,21 @@ class RunContext:
     report: Reporter
     resume: Path | None = None
     """A checkpoint file to continue from."""
+    dataset_file: Path | None = None
+    """Where an uploaded dataset is kept; None where `dataset` is a built-in one."""
+    base: Path | None = None
+    """The files of the version that the pipeline's `base_param` names; None where it names none."""
+    ranks: Ranks | None = None
+    """The processes that train together, this one among them; None where it is the only one."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that saves, draws and publishes."""
+        return self.ranks is None or self.ranks.leads
+
+    def one_by_one(self) -> AbstractContextManager[None]:
+        """For what may have to be downloaded: rank 0 is the first, so that the others find it."""
+        return nullcontext() if self.ranks is None else self.ranks.one_by_one()
 
 
 @dataclass

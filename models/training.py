@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.batches import Rows, batches
-from models.checkpoints import Cadence, CheckpointFolder, SavedCheckpoint, read_checkpoint
+from models.batches import Batch, Rows
+from models.checkpoints import (
+    Cadence,
+    CheckpointFolder,
+    SavedCheckpoint,
+    UnwrittenCheckpoints,
+    read_checkpoint,
+)
+from models.data_parallel import Alone, DataParallel
 from models.determinism import deterministic, permutation
 from models.errors import Diverged, Interrupted, InvalidData
-from models.evaluation import Measure, evaluate
+from models.evaluation import Measure
 from models.flat import FlatParameters
 from models.optimizers import FlatOptimizer, build_scheduler
 from models.params import TrainingParams
@@ -85,7 +92,12 @@ class Trainer:
             params.early_stopping,
             torch.device(context.device),
         )
-        self._folder = CheckpointFolder(context.workdir / "checkpoints")
+        self._parallel = Alone()
+        if context.ranks is not None:
+            values, grad = self._flat.parameter.detach(), self._flat.grad
+            self._parallel = DataParallel(context.ranks, fit.model, values, grad)
+        folder = CheckpointFolder if context.leads else UnwrittenCheckpoints
+        self._folder = folder(context.workdir / "checkpoints")
         self._cadence = Cadence(params.checkpoint_every, time.monotonic())
         self._saved: SavedCheckpoint | None = None
         self._saving_s = 0.0
@@ -97,11 +109,12 @@ class Trainer:
 
         Raises `Interrupted` after saving a checkpoint when the reporter says so, `Diverged` when
         a loss is no longer finite, `CheckpointCorrupt` or `InvalidData` when the checkpoint to
-        resume from is damaged or of another model.
+        resume from is damaged or of another model, `PeerLost` when another rank is gone.
         """
         state = self._state
         try:
             with deterministic():
+                self._parallel.begin(self._context.seed)
                 if self._context.resume is not None:
                     self._continue_from(self._context.resume)
                 while state.epoch < self._params.epochs and not state.watch.exhausted:
@@ -116,7 +129,7 @@ class Trainer:
         if saved["shape"] != self._shape():
             raise InvalidData("the checkpoint was made with another batch size or other rows")
         state = self._state
-        state.load_state_dict(saved)
+        state.load_state_dict(self._parallel.own_random(saved))
         self._report.log(
             f"continuing after epoch {state.epoch}, step {state.step}",
             epoch=state.epoch,
@@ -128,29 +141,35 @@ class Trainer:
         return [len(self._fit.train), self._params.batch_size]
 
     def _train_epoch(self) -> None:
-        fit, state, grad = self._fit, self._state, self._flat.grad
+        fit, state, grad, parallel = self._fit, self._state, self._flat.grad, self._parallel
         net, loss_of, optimizer = fit.net, fit.loss, state.optimizer
-        order = permutation(len(fit.train), self._context.seed, state.epoch)
         fit.model.train()
-        for inputs, targets in batches(fit.train, order, self._params.batch_size, state.batch):
+        for inputs, targets in self._batches():
             self._between_steps()
             loss = loss_of(net(*inputs), targets)
             grad.zero_()
             loss.backward()
+            loss, rows = parallel.average(loss.detach(), len(targets))
             optimizer.update()
-            state.running.add(loss.detach(), len(targets))
+            state.running.add(loss, rows)
             state.batch += 1
             state.step += 1
 
+    def _batches(self) -> Iterator[Batch]:
+        """What is left of the epoch."""
+        fit, state = self._fit, self._state
+        order = permutation(len(fit.train), self._context.seed, state.epoch)
+        return self._parallel.batches(fit.train, order, self._params.batch_size, state.batch)
+
     def _between_steps(self) -> None:
-        reason = self._report.interrupted()
+        now = time.monotonic()
+        reason, due = self._parallel.agree(self._report.interrupted(), self._cadence.due(now))
         if reason is not None:
             self._save()
             raise Interrupted(reason)
-        now = time.monotonic()
         if now - self._told_at >= PROGRESS_EVERY_S:
             self._tell_progress(now)
-        if self._cadence.due(now):
+        if due:
             self._save()
 
     def _tell_progress(self, now: float) -> None:
@@ -172,13 +191,14 @@ class Trainer:
         state.history.append(metrics)
         state.epoch, state.batch = state.epoch + 1, 0
         self._report.metrics(metrics, epoch=state.epoch, step=state.step)
-        if self._cadence.due_at_end_of(state.epoch, time.monotonic()):
+        if self._parallel.told(self._cadence.due_at_end_of(state.epoch, time.monotonic())):
             self._save()
 
     def _measure(self) -> dict[str, float]:
         """The epoch's figures; the only place where the loop waits for the device."""
-        fit = self._fit
+        fit, evaluate = self._fit, self._parallel.evaluate
         fit.model.eval()
+        self._parallel.take_buffers()
         found = {"train_loss": self._state.running.finish()}
         sets: list[tuple[str, Rows, nn.Module | None]] = [("train", fit.train, None)]
         sets += [(name, rows, fit.loss) for name, rows in fit.held_out.items()]
@@ -217,8 +237,9 @@ class Trainer:
         began = time.monotonic()
         if not bool(self._flat.parameter.isfinite().all()):
             raise self._diverged("a weight", math.nan)
+        told = {"shape": self._shape(), "about": dict(self._fit.about)}
         self._saved = self._folder.save(
-            {"shape": self._shape(), "about": dict(self._fit.about), **state.state_dict()},
+            {**told, **self._parallel.gather_random(state.state_dict())},
             epoch=state.epoch,
             step=state.step,
             metrics=state.history[-1] if state.history else {},
@@ -233,6 +254,7 @@ class Trainer:
     def _finish(self) -> Trained:
         state = self._state
         checkpoint = self._save()
+        self._parallel.end()
         self._tell_progress(time.monotonic())
         kept = state.epoch
         if state.best_weights is not None:

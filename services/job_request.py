@@ -15,6 +15,8 @@ from services.ids import is_name
 
 DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 PROMOTIONS = ("never", "always", "if_better")
+MAX_WORLD_SIZE = 64
+"""Processes of one job, all of them on one host."""
 MAX_METADATA_BYTES = 16_384
 MAX_DEPTH = 32
 """Levels of objects and lists in `params` and `metadata`; what handles them is recursive."""
@@ -66,12 +68,15 @@ def _members(value: object) -> Iterable[object]:
 
 def problems(new: NewJob) -> list[FieldError]:
     """What is wrong with the fields that every job has."""
+    fits, devices = DEVICE.fullmatch(new.device), "auto, cpu, cuda or cuda:N"
+    if new.world_size > 1:  # the processes need a GPU each
+        fits, devices = fits and ":" not in new.device, "auto, cpu or cuda with a world_size"
     checks = {
-        "device": (
-            DEVICE.fullmatch(new.device),
-            f"expected auto, cpu, cuda or cuda:N, got {new.device!r}",
+        "device": (fits, f"expected {devices}, got {new.device!r}"),
+        "world_size": (
+            1 <= new.world_size <= MAX_WORLD_SIZE,
+            f"expected 1 to {MAX_WORLD_SIZE}, got {new.world_size}",
         ),
-        "world_size": (new.world_size == 1, f"expected 1, got {new.world_size}"),
         "priority": (0 <= new.priority <= 9, f"expected 0 to 9, got {new.priority}"),
         "seed": (0 <= new.seed < 2**32, f"expected 0 to 4294967295, got {new.seed}"),
         "promote": (

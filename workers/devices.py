@@ -22,28 +22,34 @@ class Devices:
         self._lock = threading.Lock()
 
     @contextmanager
-    def use(self, wanted: str) -> Generator[str]:
-        """Place a job that asked for `auto`, `cpu`, `cuda` or `cuda:N`. → the device's name.
+    def use(self, wanted: str, processes: int = 1) -> Generator[Sequence[str]]:
+        """Place a job that asked for `auto`, `cpu`, `cuda` or `cuda:N`. → a name for each process.
 
-        Among several that would do it is the one with the fewest jobs on it. Raises
-        `DeviceUnavailable`.
+        Among several that would do it is the one with the fewest jobs on it. The CPU has room for
+        any number of processes, a GPU for one. Raises `DeviceUnavailable`.
         """
         with self._lock:
-            name = min(self._candidates(wanted), key=lambda name: self._busy[name])
-            self._busy[name] += 1
+            found = sorted(self._candidates(wanted, processes), key=lambda name: self._busy[name])
+            names = ["cpu"] * processes if found == ["cpu"] else found[:processes]
+            self._busy.update(names)
         try:
-            yield name
+            yield names
         finally:
             with self._lock:
-                self._busy[name] -= 1
+                self._busy.subtract(names)
 
-    def _candidates(self, wanted: str) -> list[str]:
+    def _candidates(self, wanted: str, processes: int) -> list[str]:
         accelerators = [name for name in self._names if name.startswith("cuda:")]
         if wanted == "auto":
-            return accelerators or ["cpu"]
+            return accelerators if len(accelerators) >= processes else ["cpu"]
         found = [name for name in self._names if wanted in (name, name.partition(":")[0])]
         if not found:
             raise DeviceUnavailable(
                 f"the job asks for the device {wanted}; its worker has {', '.join(self._names)}"
+            )
+        if found != ["cpu"] and len(found) < processes:
+            raise DeviceUnavailable(
+                f"the job has {processes} processes, each on a device {wanted} of its own; "
+                f"its worker has {', '.join(self._names)}"
             )
         return found

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,12 +17,14 @@ from workers import publication
 from workers.journal import Journal
 from workers.keeper import KILL, LEASE, Keeper, LeaseLost
 from workers.messages import LAST_WORDS, Message, TrainSpec
-from workers.process import Exit, TrainerProcess
+from workers.process import Exit, TrainerProcess, how_it_ended
 from workers.runs import RELEASE
 from workers.station import Station
 
 INTERRUPTED = {"cancel": Outcome.CANCELLED, "release": Outcome.RELEASED}
 """How an attempt ends whose run has stopped at a checkpoint, by why it was asked to."""
+RETRIED = {"oom": Outcome.OOM, "lost": Outcome.LOST}
+"""How one ends that says itself what is not its own fault: `lost`, if one of its ranks is gone."""
 KILLED = {KILL: Outcome.CANCELLED, RELEASE: Outcome.RELEASED}
 """The same for one that was not waited for."""
 
@@ -46,10 +47,11 @@ class JobRun:
         self._publication: Mapping[str, Any] | None = None
         self._checkpoint_sha256: str | None = None
 
-    def run(self, device: str, workdir: Path) -> None:
-        """Raises `LeaseLost`, and OSError where a file cannot be stored."""
-        self._trainer.start(self._spec(device, workdir))
-        self._record(Report(placed_device=device))
+    def run(self, devices: Sequence[str], workdir: Path) -> None:
+        """`devices`: one for each process. Raises `LeaseLost`, OSError where a file cannot be
+        stored, `DatasetUnavailable` and `BaseUnavailable`."""
+        self._trainer.start(self._spec(devices, workdir))
+        self._record(Report(placed_device=_placed(devices)))
         self._end(self._listen())
 
     def finish(self, outcome: Outcome, *, code: str = "", message: str = "") -> None:
@@ -61,7 +63,7 @@ class JobRun:
         )
         log.info("attempt_ended", outcome=outcome.value, code=code or None, job_status=status.value)
 
-    def _spec(self, device: str, workdir: Path) -> TrainSpec:
+    def _spec(self, devices: Sequence[str], workdir: Path) -> TrainSpec:
         job, settings = self._claim.job, self._station.container.settings
         return TrainSpec(
             job_id=job.id,
@@ -70,12 +72,29 @@ class JobRun:
             pipeline=job.pipeline,
             params=job.params,
             seed=job.seed,
-            device=device,
+            device=devices[0],
+            ranks=devices if len(devices) > 1 else (),
             dataset=job.dataset,
             workdir=str(workdir),
             data_dir=str(settings.downloads_dir),
             resume=self._resume(),
+            dataset_file=self._dataset_file(),
+            base_dir=self._base_dir(),
         )
+
+    def _dataset_file(self) -> str | None:
+        """The file of an uploaded dataset. Raises `DatasetUnavailable` where it was deleted."""
+        datasets, chosen = self._station.container.datasets, self._claim.job.dataset
+        if chosen is None:
+            return None
+        file = self._keeper.insist(lambda: datasets.local_file(chosen))
+        return None if file is None else str(file)
+
+    def _base_dir(self) -> str | None:
+        """The version that the job starts from. Raises `BaseUnavailable` where it was deleted."""
+        bases, job = self._station.container.bases, self._claim.job
+        directory = self._keeper.insist(lambda: bases.directory(job.pipeline, job.params))
+        return None if directory is None else str(directory)
 
     def _resume(self) -> str | None:
         """The file to go on from. One that is gone costs the time to do its work again."""
@@ -145,7 +164,7 @@ class JobRun:
             case "interrupted":
                 self.finish(INTERRUPTED[last["reason"]])
             case _:
-                outcome = Outcome.OOM if last["code"] == "oom" else Outcome.ERROR
+                outcome = RETRIED.get(last["code"], Outcome.ERROR)
                 self.finish(outcome, code=last["code"], message=last["message"])
 
     def _end_untold(self, end: Exit) -> None:
@@ -155,7 +174,9 @@ class JobRun:
             self.finish(KILLED[end.why])
             return
         log.warning("trainer_lost", returncode=end.returncode, stderr=end.stderr)
-        self.finish(Outcome.LOST, code="lost", message=f"the trainer {_how(end.returncode)}")
+        self.finish(
+            Outcome.LOST, code="lost", message=f"the trainer {how_it_ended(end.returncode)}"
+        )
 
     def _succeed(self, last: Message) -> None:
         version = None
@@ -188,12 +209,11 @@ class JobRun:
         return written
 
 
+def _placed(devices: Sequence[str]) -> str:
+    """The device, or the kind of several."""
+    return devices[0] if len(set(devices)) == 1 else devices[0].partition(":")[0]
+
+
 def _fields(message: Message) -> dict[str, Any]:
     fields = {name: value for name, value in message.items() if name != "type"}
     return {**fields, "path": Path(message["path"])}
-
-
-def _how(returncode: int) -> str:
-    if returncode >= 0:
-        return f"ended with status {returncode} before it was done"
-    return f"was ended by {signal.Signals(-returncode).name}"

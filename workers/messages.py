@@ -56,6 +56,10 @@ class TrainSpec:
     workdir: str
     data_dir: str
     resume: str | None
+    ranks: Sequence[str] = ()
+    """The device of each of several processes that train together; empty: one, on `device`."""
+    dataset_file: str | None = None
+    base_dir: str | None = None
 
     @property
     def subject(self) -> str:

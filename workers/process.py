@@ -221,6 +221,13 @@ class TrainerProcess:
             self.log.warning("trainer_stderr", line=text)
 
 
+def how_it_ended(returncode: int) -> str:
+    """For a process of which more was expected."""
+    if returncode >= 0:
+        return f"ended with status {returncode} before it was done"
+    return f"was ended by {signal.Signals(-returncode).name}"
+
+
 def _drain(descriptor: int, lines: Lines, *, everything: bool) -> bool:
     """Read once, or until nothing is left. → whether more may come."""
     while True:

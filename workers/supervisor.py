@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from models.errors import BaseUnavailable, DatasetUnavailable
 from services.claims import Claim
 from services.job_state import Outcome
 from services.logging import bound
@@ -51,13 +52,15 @@ class JobSupervisor:
         name = f"{claim.job.id}-{claim.number}"
         try:
             with (
-                station.devices.use(claim.job.device) as device,
+                station.devices.use(claim.job.device, claim.job.world_size) as devices,
                 station.workdirs.make(name) as workdir,
                 station.runs.hold(claim.job.id, trainer, saves=True),
             ):
-                run.run(device, workdir)
+                run.run(devices, workdir)
         except DeviceUnavailable as error:
             run.finish(Outcome.ERROR, code="device_unavailable", message=str(error))
+        except (DatasetUnavailable, BaseUnavailable) as error:
+            run.finish(Outcome.ERROR, code=error.code, message=str(error))
         except OSError as error:
             log.exception("file_not_stored")
             reason = f"a file could not be stored: {error.strerror}"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.schemas.common import RequestModel, ResponseModel, Time
 from services.db.tables import Artifact, Attempt, Checkpoint, Event, Job
-from services.job_request import NewJob
+from services.job_request import MAX_WORLD_SIZE, NewJob
 from services.job_state import JobStatus
 from services.jobs import JobView
 
@@ -30,7 +30,13 @@ class JobIn(RequestModel):
         description="Name of the model to publish a version of; the pipeline's name if left out",
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$")
-    world_size: int = Field(1, ge=1, le=1, description="Processes that train together")
+    world_size: int = Field(
+        1,
+        ge=1,
+        le=MAX_WORLD_SIZE,
+        description="Processes that train together, each with a part of every batch and, on "
+        "`cuda`, a GPU of its own; more than one where the pipeline produces a model",
+    )
     priority: int = Field(5, ge=0, le=9, description="9 is the most urgent")
     seed: int = Field(0, ge=0, le=SEED_MAX)
     promote: Literal["never", "always", "if_better"] = Field(

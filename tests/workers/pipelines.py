@@ -79,6 +79,20 @@ def talk(context: RunContext, params: TalkParams) -> Outcome:
     return Outcome({"stdin": sys.stdin.read(), "directory": Path.cwd().name})
 
 
+class AloneParams(PipelineParams):
+    rank: int
+
+
+def alone(context: RunContext, params: AloneParams) -> Outcome:
+    """One rank fails, and the others wait for it."""
+    ranks = context.ranks
+    assert ranks is not None
+    if ranks.rank == params.rank:
+        raise MemoryError
+    ranks.told("a word")
+    raise AssertionError("unreachable")
+
+
 class FailParams(PipelineParams):
     how: str
 
@@ -120,5 +134,6 @@ TABLE = {
         _pipeline("count", CountParams, count),
         _pipeline("talk", TalkParams, talk),
         _pipeline("fail", FailParams, fail),
+        _pipeline("alone", AloneParams, alone),
     )
 }

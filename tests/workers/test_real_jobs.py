@@ -20,6 +20,8 @@ FILES = {
     "model.safetensors",
     "architecture.json",
     "model.torchscript.pt",
+    "model.scripted.pt",
+    "checkpoint.pt",
     "model.onnx",
     "signature.json",
     "card.md",

@@ -14,4 +14,4 @@ def prepare(threads: int) -> Prepared:
 
 
 if __name__ == "__main__":
-    main(TABLE, prepare)
+    main(TABLE, prepare, ("-m", "tests.workers.rank"))

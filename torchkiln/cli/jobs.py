@@ -40,6 +40,9 @@ def submit(
         str | None, typer.Option(help="Name to publish as.", show_default="the pipeline's")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    world_size: Annotated[
+        int | None, typer.Option(min=1, help="Processes that train together.")
+    ] = None,
     priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 goes first.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same weights.")] = None,
     promote: Annotated[
@@ -63,6 +66,7 @@ def submit(
             dataset=dataset,
             model=model,
             device=device,
+            world_size=world_size,
             priority=priority,
             seed=seed,
             promote=promote,

@@ -32,8 +32,8 @@ class Jobs:
     ) -> Job:
         """Queue a training job. → the job, `queued`.
 
-        `options` are the contract's other fields: dataset, model, device, priority, seed,
-        promote, metadata, …; those that are None are left to the service. The same
+        `options` are the contract's other fields: dataset, model, device, world_size, priority,
+        seed, promote, metadata, …; those that are None are left to the service. The same
         `idempotency_key` with the same request gives the same job instead of a second one.
         Raises `Invalid` naming each field at fault.
         """

@@ -18,7 +18,7 @@ def last_word(error: BaseException) -> Message:
     if isinstance(error, Interrupted):
         return {"type": "interrupted", "reason": error.reason}
     if isinstance(error, PipelineError):
-        return {"type": "error", "code": error.code, "message": _clean(str(error))}
+        return {"type": "error", "code": error.code, "message": clean(str(error))}
     if _is_out_of_memory(error):
         return {"type": "error", "code": "oom", "message": "the run needs more memory than it has"}
     return {"type": "error", "code": "pipeline_error", "message": _describe(error)}
@@ -43,11 +43,12 @@ def _is_out_of_memory(error: BaseException) -> bool:
 def _describe(error: BaseException) -> str:
     """The type and the first line: what it is, without where it was."""
     said = (error.strerror or "") if isinstance(error, OSError) else str(error)
-    first = _clean(said.strip().partition("\n")[0])
+    first = clean(said.strip().partition("\n")[0])
     failed = f"the pipeline failed with {type(error).__name__}"
     return f"{failed}: {first}" if first else failed
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """`text` for the owner's eyes: printable, without paths, and not too long."""
     printable = text.encode(errors="replace").decode()
     return PATH.sub("…", printable)[:MAX_MESSAGE]

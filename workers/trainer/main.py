@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, get_args
 
@@ -18,6 +19,7 @@ from workers.messages import Message, TrainSpec
 from workers.trainer import failures, warm
 from workers.trainer.benchmark import run_benchmark
 from workers.trainer.channel import Channel, Controls
+from workers.trainer.launch import RANK, launch
 from workers.trainer.reporter import ChannelReporter
 from workers.trainer.train import train
 from workers.trainer.warm import Prepared
@@ -26,8 +28,10 @@ from workers.trainer.warm import Prepared
 def main(
     pipelines: Mapping[str, Pipeline] = PIPELINES,
     prepare: Callable[[int], Prepared] = warm.up,
+    rank: Sequence[str] = RANK,
 ) -> NoReturn:
-    """`prepare` is given the number of threads to use."""
+    """`prepare` is given the number of threads to use. `rank` is what Python does in each process
+    of a job that has several."""
     arguments = _arguments()
     setproctitle("torchkiln: trainer idle")
     logging.configure("trainer", level=arguments.log_level, log_format=arguments.log_format)
@@ -41,7 +45,11 @@ def main(
     logging.bind(**spec.bound)
     os.chdir(spec.workdir)  # what a run writes without saying where is removed with it
     report = ChannelReporter(channel, controls, Path(spec.workdir))
-    if isinstance(spec, TrainSpec):
+    if isinstance(spec, TrainSpec) and spec.ranks:
+        threads = arguments.threads
+        launched = partial(launch, spec, report.send, controls, threads=threads, command=rank)
+        last = _guarded(report, launched)
+    elif isinstance(spec, TrainSpec):
         last = _guarded(report, lambda: train(spec, report, pipelines))
     else:
         last = _guarded(report, lambda: run_benchmark(spec, report, prepared.default_threads))

@@ -94,3 +94,15 @@ class ChannelReporter:
             self._channel.send(self._progress)
             self._progress = None
             self._progress_due = time.monotonic() + PROGRESS_INTERVAL_S
+
+
+class QuietReporter(ChannelReporter):
+    """Of a rank that trains along: what it has to tell rank 0 tells, but for its logs."""
+
+    def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None: ...
+
+    def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
+
+    def checkpoint(self, saved: SavedCheckpoint) -> None: ...
+
+    def artifact(self, file: Path, *, name: str, title: str, media_type: str) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -14,9 +15,18 @@ from models.run import RunContext
 from workers.messages import Message, TrainSpec
 from workers.trainer.reporter import ChannelReporter
 
+if TYPE_CHECKING:
+    from models.distributed import Ranks
 
-def train(spec: TrainSpec, report: ChannelReporter, pipelines: Mapping[str, Pipeline]) -> Message:
-    """→ the last word. Raises what the pipeline raises."""
+
+def train(
+    spec: TrainSpec,
+    report: ChannelReporter,
+    pipelines: Mapping[str, Pipeline],
+    ranks: Ranks | None = None,
+) -> Message:
+    """→ the last word. Raises what the pipeline raises, and `PeerLost` where one of `ranks` is
+    gone. Of them rank 0 alone publishes."""
     pipeline = pipelines.get(spec.pipeline)
     if pipeline is None:
         raise PipelineError(f"this worker has no pipeline {spec.pipeline!r}")
@@ -29,12 +39,15 @@ def train(spec: TrainSpec, report: ChannelReporter, pipelines: Mapping[str, Pipe
         data_dir=Path(spec.data_dir),
         report=report,
         resume=None if spec.resume is None else Path(spec.resume),
+        ranks=ranks,
+        dataset_file=None if spec.dataset_file is None else Path(spec.dataset_file),
+        base=None if spec.base_dir is None else Path(spec.base_dir),
     )
     # From JSON, as they were written: strict params take a list for a tuple only there.
     params = pipeline.params.model_validate_json(orjson.dumps(spec.params))
     outcome = pipeline.run(context, params)
     report.send({"type": "trained"})
-    if outcome.model is not None:
+    if outcome.model is not None and context.leads:
         if reason := report.interrupted():
             raise Interrupted(reason)
         publication = publish(outcome.model, workdir / "version", report=report)

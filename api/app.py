@@ -18,6 +18,8 @@ from api.routes import ROUTERS
 from api.routes.system import installed
 from api.state import State
 from services.container import Container
+from services.inspector import Inspector
+from services.introspection import Introspection
 from services.serving.engine import Engine
 
 DESCRIPTION = """
@@ -31,7 +33,8 @@ Trains PyTorch models, exports and certifies them, times them on this host and s
 def create_app(container: Container) -> tuple[ASGIApp, State]:
     """→ the ASGI application, and what its routes work with.
 
-    Its lifespan starts and stops the serving engine; the container stays its owner's.
+    Its lifespan starts and stops the serving engine, and stops the process that inspects models;
+    the container stays its owner's.
     """
     state = _state(container)
     app = FastAPIOffline(  # whose page of documentation needs nothing from the internet
@@ -58,10 +61,13 @@ def _state(container: Container) -> State:
         memory_bytes=settings.model_memory_bytes,
         queue_limit_s=settings.queue_limit_s,
     )
+    inspector = Inspector(log_level=settings.log_level, log_format=settings.log_format)
     http_stats = HttpStats()
     return State(
         container=container,
         engine=engine,
+        inspector=inspector,
+        introspection=Introspection(container.registry, engine.watch, inspector),
         authenticator=Authenticator(container.keys),
         http_stats=http_stats,
         metrics=metrics.registry(container, engine, http_stats),
@@ -76,6 +82,7 @@ def _lifespan(state: State):
         try:
             yield
         finally:
+            state.inspector.close()
             await state.engine.stop()
 
     return lifespan

@@ -26,11 +26,17 @@ PUBLIC = re.compile(r"/healthz|/readyz|/v2/health/(live|ready)|/docs(/.*)?|/open
 
 RULES: tuple[tuple[str, re.Pattern[str], Scope], ...] = (
     ("POST", re.compile(r"/v1/models/[^/]+/predict"), Scope.PREDICT),
+    (
+        "POST",
+        re.compile(r"/v1/models/[^/]+/versions/[^/]+/(activations|gradients|features)"),
+        Scope.PREDICT,
+    ),
     ("POST", re.compile(r"/v2/models/.+/infer"), Scope.PREDICT),
     ("POST", re.compile(r"/v2/repository/index"), Scope.PREDICT),
     ("GET", re.compile(r"/v2(/.*)?"), Scope.PREDICT),
     ("GET", re.compile(r".*", re.DOTALL), Scope.READ),
     ("POST", re.compile(r"/v1/(jobs|benchmarks)(/.*)?"), Scope.TRAIN),
+    ("POST", re.compile(r"/v1/datasets"), Scope.TRAIN),
     ("PUT", re.compile(r"/v1/models/[^/]+/aliases/[^/]+"), Scope.TRAIN),
     ("DELETE", re.compile(r"/v1/models/[^/]+/aliases/[^/]+"), Scope.TRAIN),
 )

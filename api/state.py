@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry
 from api.auth import Authenticator
 from api.http_stats import HttpStats
 from services.container import Container
+from services.inspector import Inspector
+from services.introspection import Introspection
 from services.paging import DEFAULT_LIMIT, MAX_LIMIT
 from services.serving.engine import Engine
 
@@ -20,6 +22,8 @@ from services.serving.engine import Engine
 class State:
     container: Container
     engine: Engine
+    inspector: Inspector
+    introspection: Introspection
     authenticator: Authenticator
     http_stats: HttpStats
     metrics: CollectorRegistry

@@ -7,32 +7,21 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api.bodies import departure, read_body
+from api.bodies import departure
 from api.openapi import errors
-from api.schemas.prediction import PredictIn, PredictOut
+from api.rows import ROWS, read_rows
+from api.schemas.prediction import PredictOut
 from api.state import AppState
-from services.serving.bodies import unpack
-from services.serving.images import MEDIA_TYPES
 from services.serving.prediction import predict
 
 router = APIRouter(prefix="/v1/models", tags=["prediction"])
-
-BYTES = {"schema": {"type": "string", "format": "binary"}}
-BODY = {
-    "required": True,
-    "content": {
-        "application/json": {"schema": PredictIn.model_json_schema()},
-        **dict.fromkeys(MEDIA_TYPES, BYTES),
-        "text/csv": {"schema": {"type": "string"}},
-    },
-}
 
 
 @router.post(
     "/{target}/predict",
     response_model=PredictOut,
     responses=errors(404, 409, 415, 429),
-    openapi_extra={"requestBody": BODY},
+    openapi_extra=ROWS,
 )
 async def predict_rows(
     target: Annotated[
@@ -46,9 +35,7 @@ async def predict_rows(
 ) -> Response:
     """Predict. Pictures are resized and converted to what the model takes; CSV has a header."""
     name, at, ref = target.partition("@")
-    body = await read_body(request.receive, state.max_body_bytes)
-    body = unpack(body, request.headers.get("content-encoding", ""), limit=state.max_body_bytes)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body, media_type = await read_rows(request, state)
     answer = await predict(
         state.engine,
         name,

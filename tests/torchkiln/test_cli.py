@@ -27,7 +27,8 @@ def torchkiln(*arguments: str, url: str | None = None, stdin: str | None = None)
         *((), ("up",), ("api",), ("worker",), ("demo",), ("predict",), ("pipelines",)),
         *(("keys", "create"), ("keys", "list"), ("keys", "revoke")),
         *(("jobs",), ("jobs", "submit"), ("jobs", "list"), ("jobs", "watch"), ("jobs", "kill")),
-        *(("models",), ("models", "show"), ("models", "alias"), ("benchmarks", "run")),
+        *(("models",), ("models", "show"), ("models", "summary"), ("models", "alias")),
+        ("benchmarks", "run"),
     ],
 )
 def test_everything_has_help(arguments: tuple[str, ...]) -> None:
@@ -50,6 +51,7 @@ def test_submit(service: FakeService, tmp_path: Path) -> None:
         *("jobs", "submit", "image-classification", "--params-file", str(params)),
         *("-p", "epochs=3", "-p", "optimizer.lr=0.01", "-p", "optimizer.name=adam"),
         *("-p", "hidden=[64, 32]", "--dataset", "digits", "--seed", "7"),
+        *("--world-size", "2"),
         url=service.url,
     )
     assert (done.exit_code, done.stdout) == (0, "job_1\n")
@@ -62,6 +64,7 @@ def test_submit(service: FakeService, tmp_path: Path) -> None:
             "hidden": [64, 32],
         },
         "dataset": "digits",
+        "world_size": 2,
         "seed": 7,
     }
 

@@ -56,8 +56,12 @@ def run(*arguments: str, data_dir: Path, timeout_s: float = DEADLINE_S) -> str:
 
 def test_every_part_runs_under_its_name(up: Up, client: Client) -> None:
     until(client.workers)
-    for name, count in (("broker", 1), ("api", 2), ("worker", 1)):
-        assert len(up.children(f"torchkiln: {name}")) == count
+    expected = {"broker": 1, "api": 2, "worker": 1}
+
+    def running() -> dict[str, int]:
+        return {name: len(up.children(f"torchkiln: {name}")) for name in expected}
+
+    until(lambda: running() == expected)  # ready is said when the first API process is
     assert httpx.get(f"{up.ready()}/docs").status_code == 200
 
 

@@ -7,7 +7,17 @@ from typing import Any
 
 import typer
 
-from torchkiln.cli import benchmarks, demo, jobs, keys, models, pipelines, predict, service
+from torchkiln.cli import (
+    benchmarks,
+    datasets,
+    demo,
+    jobs,
+    keys,
+    models,
+    pipelines,
+    predict,
+    service,
+)
 from torchkiln.cli.failures import EPILOG, FriendlyGroup
 
 RUN = "Run the service"
@@ -24,6 +34,7 @@ COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
 
 GROUPS: tuple[tuple[str, typer.Typer, str], ...] = (
     ("keys", keys.app, RUN),
+    ("datasets", datasets.app, USE),
     ("jobs", jobs.app, USE),
     ("models", models.app, USE),
     ("benchmarks", benchmarks.app, USE),

@@ -55,6 +55,23 @@ def show(
 
 
 @app.command()
+def summary(
+    model: Annotated[str, typer.Argument(metavar="MODEL[@VERSION]", help="A number or an alias.")],
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Print the architecture: every module with its output's shape and its parameters."""
+    name, at, version = model.partition("@")
+    with connect(url, api_key) as client:
+        found = client.models.summary(name, version if at else "champion")
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(found["text"])
+
+
+@app.command()
 def alias(
     name: Name,
     alias_name: Annotated[str, typer.Argument(metavar="ALIAS", help="Such as champion.")],

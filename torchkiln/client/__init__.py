@@ -8,6 +8,7 @@ from typing import Self, cast
 import httpx
 
 from torchkiln.client.benchmarks import Benchmarks
+from torchkiln.client.datasets import Datasets
 from torchkiln.client.events import EventStream, is_terminal
 from torchkiln.client.jobs import Jobs
 from torchkiln.client.models import Models
@@ -22,9 +23,9 @@ __all__ = ["Client", "EventStream", "is_terminal", "tensor"]
 class Client(Predictions):
     """Talks to one torchkiln service; use it as a context manager, in one thread.
 
-    `client.jobs`, `client.models` and `client.benchmarks` hold what belongs to each noun;
-    `predict`, `predict_image`, `predict_csv` and `infer` are the client's own. Answers are the
-    contract's JSON as dictionaries (see `torchkiln.types`). Errors are those of
+    `client.datasets`, `client.jobs`, `client.models` and `client.benchmarks` hold what belongs to
+    each noun; `predict`, `predict_image`, `predict_csv` and `infer` are the client's own. Answers
+    are the contract's JSON as dictionaries (see `torchkiln.types`). Errors are those of
     `torchkiln.errors`: `Unreachable`, or a `Refused` that carries the problem's fields.
     """
 
@@ -54,6 +55,7 @@ class Client(Predictions):
                 trust_env=not is_loopback(url.host),  # a proxy cannot reach this machine's loopback
             )
         )
+        self.datasets = Datasets(self._transport)
         self.jobs = Jobs(self._transport)
         self.models = Models(self._transport)
         self.benchmarks = Benchmarks(self._transport)
@@ -87,7 +89,3 @@ class Client(Predictions):
     def pipeline(self, name: str) -> Pipeline:
         """One pipeline with `params_schema`: defaults, bounds and a description of each param."""
         return cast(Pipeline, self._transport.get(path("v1", "pipelines", name)))
-
-    def datasets(self) -> list[Json]:
-        """The datasets, and whether each is `available` now."""
-        return cast(list[Json], self._transport.get("/v1/datasets")["data"])

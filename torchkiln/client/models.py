@@ -1,15 +1,16 @@
-"""Published models: versions, aliases, files."""
+"""Published models: versions, aliases, files, and what is inside of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import cast
 
+from torchkiln.client.introspection import Introspection
 from torchkiln.client.transport import Transport, path
 from torchkiln.types import File, Model, ModelVersion
 
 
-class Models:
+class Models(Introspection):
     """`client.models`. A version is named by its number or by an alias, such as `champion`."""
 
     def __init__(self, transport: Transport) -> None:

@@ -200,6 +200,11 @@ def _encode(body: object) -> bytes:
         raise TorchkilnError(f"the request cannot be written as JSON: {error}") from error
 
 
+def json_content(body: object) -> dict[str, Any]:
+    """What `send` or `stream` take for a body of JSON."""
+    return {"content": _encode(body), "headers": _json(None)}
+
+
 def _nested_lists(value: object) -> object:
     """For what JSON has no word for: tensors, and arrays in an order that is not C's."""
     if isinstance(value, Array):

@@ -23,9 +23,12 @@ class Artifacts:
     def __init__(self, context: RunContext) -> None:
         self._directory = context.workdir / "artifacts"
         self._report = context.report
+        self._leads = context.leads
 
     def plot(self, name: str, title: str, figure: Figure, numbers: Any) -> None:
         """`name`.png and, with what it shows as JSON, `name`.json."""
+        if not self._leads:
+            return
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         self._write(f"{name}.png", title, "image/png", buffer.getvalue())
@@ -45,6 +48,8 @@ class Artifacts:
         self._write(f"{name}.png", title, "image/png", buffer.getvalue())
 
     def _write(self, name: str, title: str, media_type: str, data: bytes) -> None:
+        if not self._leads:  # rank 0 writes the same
+            return
         self._directory.mkdir(parents=True, exist_ok=True)
         file = self._directory / name
         write_atomically(file, data)

@@ -6,7 +6,7 @@ knows them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from models.signature import Signature
@@ -44,11 +44,20 @@ def model_card(
         "",
     ]
     head = ("backend", "status", "rows", "max abs error", "max rel error", "same class", "allowed")
-    lines += _table(head, [_certificate_row(name, entry) for name, entry in backends.items()])
-    reasons = [
-        f"- {name}: {entry['reason']}" for name, entry in backends.items() if entry["reason"]
-    ]
+    entries = [*_entries(backends)]
+    lines += _table(head, [_certificate_row(name, entry) for name, entry in entries])
+    reasons = [f"- {name}: {entry['reason']}" for name, entry in entries if entry["reason"]]
     return "\n".join([*lines, "", *reasons]).rstrip() + "\n"
+
+
+def _entries(
+    backends: Mapping[str, Mapping[str, Any]],
+) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """A line for each certificate; that of a scripted file is inside the one of `torchscript`."""
+    for name, entry in backends.items():
+        yield name, entry
+        if "scripted" in entry:
+            yield f"{name}, scripted", entry["scripted"]
 
 
 def _signature_rows(signature: Signature) -> list[tuple[str, ...]]:

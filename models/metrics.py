@@ -21,6 +21,11 @@ def right_signs(logits: Tensor, targets: Tensor) -> Tensor:
     return ((logits > 0) == (targets > 0.5)).sum()
 
 
+def absolute_errors(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The sum of |error| over rows of (n, 1); a scalar tensor."""
+    return (outputs - targets).abs().sum()
+
+
 def confusion(actual: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
     """(classes, classes): rows by actual class, columns by predicted."""
     flat = np.bincount(actual * classes + predicted, minlength=classes * classes)
@@ -40,6 +45,23 @@ def binary_scores(actual: Labels, predicted: Labels) -> dict[str, float]:
         "recall": _ratio(hit, hit + missed),
         "f1": _ratio(2 * hit, 2 * hit + false + missed),
     }
+
+
+def roc(actual: Labels, scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], float]:
+    """The receiver operating characteristic → false and true positive rates, and the area under it.
+
+    From (0, 0) to (1, 1), a point for each place where the threshold may stand between two scores,
+    without those on a straight line between their neighbours. Needs rows of both classes.
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits, scores = actual[order], scores[order]
+    ends = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)  # of runs of equal scores
+    caught = np.append(0, np.cumsum(hits)[ends])
+    false = np.append(0, 1 + ends) - caught
+    area = float(np.trapezoid(caught, false)) / (float(caught[-1]) * float(false[-1]))
+    turns = np.diff(caught[:-1]) * np.diff(false[1:]) != np.diff(caught[1:]) * np.diff(false[:-1])
+    corners = np.concatenate([[True], turns, [True]])
+    return false[corners] / false[-1], caught[corners] / caught[-1], area
 
 
 def regression_scores(actual: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.backends import BACKENDS
-from models.backends.base import Backend, Runner, export_failed
+from models.backends.base import Backend
+from models.backends.torchscript import ScriptedBackend
 from models.card import model_card
 from models.errors import ExportFailed
 from models.files import sha256, write_atomically
 from models.lazy import lazy
-from models.parity import BIT_EQUAL, Certificate, Reference, answer_all, certify
+from models.parity import answer_all
 from models.rows import Tensors, row_count
 from models.run import Reporter
 from models.signature import Signature
+from models.verdicts import THREADS, Verdict, verdict
 
 if TYPE_CHECKING:
     import models.torch_runner as torch_runner
@@ -27,10 +29,9 @@ else:
 
 JSON, MARKDOWN = "application/json", "text/markdown; charset=utf-8"
 SIGNATURE_FILE, CARD_FILE, ARCHITECTURE_FILE = "signature.json", "card.md", "architecture.json"
-
-THREADS = 1
-"""Certificates are made on one thread: the same bits however many cores there are, and no threads
-that wait for each other on a busy machine (ResNet-18, two cores: forty times slower, measured)."""
+CHECKPOINT_FILE = "checkpoint.pt"
+OCTETS = "application/octet-stream"
+SCRIPTED = ScriptedBackend()
 
 
 @dataclass
@@ -45,6 +46,8 @@ class TrainedModel:
     metrics: dict[str, float]
     heldout: Tensors
     """Raw rows that training never saw, by input name; 64 where there are so many."""
+    checkpoint: Path | None = None
+    """The training's last checkpoint, to go on from; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,9 @@ class Publication:
     task: str
     classes: list[str] | None
     metrics: dict[str, float]
-    backends: dict[str, dict[str, Any]]
-    """The contract's `backends`: status, reason and parity by backend."""
+    backends: dict[str, Verdict]
+    """The contract's `backends`: status, reason and parity by backend. That of `torchscript`, which
+    is traced, holds another one, `scripted`."""
     files: list[PublishedFile]
 
     def to_json(self) -> dict[str, Any]:
@@ -127,9 +131,11 @@ def publish(
     trained.servable.cpu().eval()
     in_memory = torch_runner.TorchRunner(trained.servable, trained.signature, threads=THREADS)
     reference = answer_all(in_memory, trained.heldout)
-    verdicts: dict[str, dict[str, Any]] = {}
+    verdicts: dict[str, Verdict] = {}
     for name, backend in backends.items():
-        verdicts[name] = _verdict(backend, trained, reference, directory)
+        verdicts[name] = verdict(backend, trained, reference, directory)
+        if name == "torchscript":
+            verdicts[name]["scripted"] = verdict(SCRIPTED, trained, reference, directory)
         _tell(report, name, verdicts[name])
     _write_texts(trained, verdicts, directory)
     return Publication(
@@ -138,7 +144,7 @@ def publish(
         trained.classes,
         trained.metrics,
         verdicts,
-        _files(directory, backends),
+        _files(trained, directory, backends),
     )
 
 
@@ -156,51 +162,19 @@ def _check_heldout(trained: TrainedModel) -> None:
         raise ExportFailed("held-out inputs differ in their number of rows")
 
 
-def _verdict(
-    backend: Backend, trained: TrainedModel, reference: Reference, directory: Path
-) -> dict[str, Any]:
-    try:
-        backend.export(trained.servable, trained.heldout, trained.signature, directory)
-        runner = backend.load(directory, trained.signature, threads=THREADS)
-        try:
-            certificate = _certificate(backend, runner, reference, trained)
-        finally:
-            runner.close()
-    except ExportFailed as error:
-        (directory / backend.file).unlink(missing_ok=True)
-        return _entry("failed", str(error))
-    status = "certified" if certificate.passed else "rejected"
-    return _entry(status, certificate.reason, certificate.to_json())
-
-
-def _certificate(
-    backend: Backend, runner: Runner, reference: Reference, trained: TrainedModel
-) -> Certificate:
-    try:
-        return certify(
-            runner,
-            reference,
-            trained.signature,
-            task=trained.task,
-            tolerance=BIT_EQUAL if backend.name == "eager" else None,
-        )
-    except Exception as error:  # whatever the library raises where the exported model does not run
-        raise export_failed("the exported model does not run", error) from error
-
-
-def _entry(status: str, reason: str | None, parity: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"status": status, "reason": reason, "parity": parity}
-
-
-def _tell(report: Reporter, name: str, verdict: dict[str, Any]) -> None:
-    certified = verdict["status"] == "certified"
-    message = f"{name}: {verdict['status']}"
+def _tell(report: Reporter, name: str, found: Verdict) -> None:
+    certified = found["status"] == "certified"
+    message = f"{name}: {found['status']}"
     report.log(
-        message if certified else f"{message}: {verdict['reason']}",
+        message if certified else f"{message}: {found['reason']}",
         level="info" if certified else "warning",
         backend=name,
-        **verdict,
+        **found,
     )
+    scripted: Verdict | None = found.get("scripted")
+    if scripted is not None and scripted["status"] != "certified":
+        message = f"{name} by scripting: {scripted['status']}: {scripted['reason']}"
+        report.log(message, level="warning", backend=name)
 
 
 def _write_texts(
@@ -219,11 +193,20 @@ def _write_texts(
     write_atomically(directory / CARD_FILE, card.encode())
 
 
-def _files(directory: Path, backends: Mapping[str, Backend]) -> list[PublishedFile]:
-    types = {backend.file: backend.media_type for backend in backends.values()}
+def _files(
+    trained: TrainedModel, directory: Path, backends: Mapping[str, Backend]
+) -> list[PublishedFile]:
+    types = {backend.file: backend.media_type for backend in (*backends.values(), SCRIPTED)}
     types |= {ARCHITECTURE_FILE: JSON, SIGNATURE_FILE: JSON, CARD_FILE: MARKDOWN}
-    return [
-        PublishedFile(name, media_type, path, path.stat().st_size, sha256(path))
+    files = [
+        _published(name, media_type, path)
         for name, media_type in types.items()
         if (path := directory / name).is_file()
     ]
+    if trained.checkpoint is not None:  # as it lies there: it may be large
+        files.append(_published(CHECKPOINT_FILE, OCTETS, trained.checkpoint))
+    return files
+
+
+def _published(name: str, media_type: str, path: Path) -> PublishedFile:
+    return PublishedFile(name, media_type, path, path.stat().st_size, sha256(path))

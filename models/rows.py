@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from models.signature import Signature, TensorSpec
+from models.signature import LENGTHS, Signature, TensorSpec
 
 Tensors = Mapping[str, NDArray[Any]]
 """Named arrays, batch first."""
@@ -39,11 +39,13 @@ def synthetic(
     """`count` made-up rows in the model's own range, for timing where no data may be kept.
 
     Features of a model that standardises are drawn from N(mean, std²) of the statistics in
-    `directory`; other floats from [0, 1), pixels from 0 to 255; other
-    integers (ids, lengths) are 1.
+    `directory`; other floats from [0, 1), pixels from 0 to 255; sequences
+    are as long as they are made; other integers (ids) are 1.
     """
     rng = np.random.default_rng(seed)
     made = {spec.name: _draw(spec, count, rng) for spec in signature.inputs}
+    if signature.takes_sequences:
+        made[LENGTHS] *= FREE_SIZE
     statistics = _statistics(directory) if directory else None
     first = signature.inputs[0]
     if statistics and first.dtype.kind == "f":
@@ -51,6 +53,13 @@ def synthetic(
         drawn = mean + std * rng.standard_normal(made[first.name].shape)
         made[first.name] = drawn.astype(first.dtype)
     return made
+
+
+def effort(inputs: Tensors, rows: int) -> int:
+    """`rows` sequences in rows of `synthetic`, which a model's speed is measured with: attention
+    takes as long as there are pairs of steps."""
+    steps = max((array.shape[1] for array in inputs.values() if array.ndim == 3), default=FREE_SIZE)
+    return max(rows, rows * steps**2 // FREE_SIZE**2)
 
 
 def _draw(spec: TensorSpec, count: int, rng: np.random.Generator) -> NDArray[Any]:

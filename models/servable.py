@@ -33,6 +33,37 @@ class Servable(nn.Module):
         first, *rest = inputs
         return self.post(self.net(self.pre(first), *rest))
 
+    def with_inputs(self, count: int) -> nn.Module:
+        """The same parts behind a `forward` of so many inputs: TorchScript reads no `*inputs`.
+
+        Raises `ExportFailed` for a count that no model has.
+        """
+        if count not in FIXED:
+            raise ExportFailed(f"a model has one or two inputs, got {count}")
+        return FIXED[count](self.pre, self.net, self.post)
+
+
+class _Parts(nn.Module):
+    def __init__(self, pre: nn.Module, net: nn.Module, post: nn.Module) -> None:
+        super().__init__()
+        self.pre = pre
+        self.net = net
+        self.post = post
+
+
+class OneInput(_Parts):
+    # What it returns TorchScript finds out by itself: one tensor, or several.
+    def forward(self, first: Tensor):
+        return self.post(self.net(self.pre(first)))
+
+
+class TwoInputs(_Parts):
+    def forward(self, first: Tensor, second: Tensor):
+        return self.post(self.net(self.pre(first), second))
+
+
+FIXED: dict[int, type[_Parts]] = {1: OneInput, 2: TwoInputs}
+
 
 def build(architecture: Mapping[str, Any]) -> Servable:
     """A servable with fresh weights and buffers of the right shapes.

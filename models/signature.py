@@ -26,6 +26,10 @@ DATATYPES: dict[str, np.dtype[Any]] = {
 }
 
 
+LENGTHS = "lengths"
+"""The input that says how many steps of each padded row are its own."""
+
+
 @dataclass(frozen=True)
 class TensorSpec:
     """One named tensor; `-1` in `shape` is a dimension that may vary, the first one the batch."""
@@ -44,6 +48,11 @@ class TensorSpec:
     def row_shape(self) -> tuple[int, ...]:
         """The shape of one row, without the batch dimension."""
         return self.shape[1:]
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether a row is any number of steps of so many numbers each."""
+        return len(self.shape) == 3 and self.shape[1] < 0 < self.shape[2]
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """Whether a tensor of `shape` (batch first) fits."""
@@ -68,6 +77,15 @@ class Signature:
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+
+    @property
+    def takes_sequences(self) -> bool:
+        """Whether it takes padded rows of steps and, second, their lengths."""
+        match self.inputs:
+            case (first, TensorSpec(name=name, datatype="INT64", shape=(-1,))):
+                return name == LENGTHS and first.has_steps
+            case _:
+                return False
 
     def to_json(self) -> dict[str, Any]:
         return {

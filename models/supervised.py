@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models import data
-from models.batches import Rows
-from models.data import Dataset
+from models.batches import Rows, row_width
+from models.data import Dataset, uploads
 from models.data.splits import split, stratified_split
 from models.determinism import derive, seed_everything
 from models.errors import InvalidData
-from models.evaluation import Measure
+from models.evaluation import ELEMENTS, Measure
 from models.initialization import initialize
 from models.losses import build_loss
 from models.params import Loss, TrainingParams
+from models.parity import CLASSIFIERS
 from models.publishing import TrainedModel
 from models.run import Outcome, RunContext
 from models.servable import Servable, build
-from models.signature import Signature, TensorSpec
+from models.signature import LENGTHS, Signature, TensorSpec
 from models.training import Fit, Trained, Trainer
 from models.transforms import Destandardize, Normalize, Standardize
 
@@ -45,6 +46,10 @@ class Problem:
     """A dataset's targets → what the loss takes."""
     output: TensorSpec
     measures: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
+    begin: Callable[[Servable], None] | None = None
+    """Puts weights and statistics that are known already in the place of fresh ones."""
+    about: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What a checkpoint should hold besides, to go on from."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,32 @@ class Fitted:
         }
 
     def answers(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """What the servable, as it will be served, says to these rows of the dataset."""
+        """What the servable, as it will be served, says to these rows of the dataset; asked in
+        batches, because a net may need many times the memory that its rows do."""
+        size = at_once(self.dataset)
+        parts = [self._answer(rows[start : start + size]) for start in range(0, len(rows), size)]
+        return np.concatenate(parts)
+
+    def _answer(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         given = inputs_of(self.dataset, rows).values()
         with torch.inference_mode():
             answer: Any = self.servable(*map(torch.from_numpy, given))
         return answer.numpy()
 
 
+def at_once(dataset: Dataset) -> int:
+    """How many of its rows a net is asked about at once, outside of training."""
+    sequences = dataset.lengths is not None
+    return max(1, ELEMENTS // row_width(dataset.inputs.shape, sequences=sequences))
+
+
 def load_dataset(context: RunContext) -> Dataset:
+    if context.dataset_file is not None:
+        return uploads.load(context.dataset_file)
     if context.dataset not in data.BUILTIN:
         raise InvalidData(f"there is no dataset {context.dataset!r} for this pipeline")
-    return data.load(context.dataset, context.data_dir, context.report)
+    with context.one_by_one():
+        return data.load(context.dataset, context.data_dir, context.report)
 
 
 def fit(context: RunContext, params: TrainingParams, dataset: Dataset, problem: Problem) -> Fitted:
@@ -95,6 +115,8 @@ def fit(context: RunContext, params: TrainingParams, dataset: Dataset, problem: 
     servable = build(problem.architecture)
     _take_statistics(servable, dataset, train)
     initialize(servable.net, params.initialization)
+    if problem.begin is not None:
+        problem.begin(servable)
     servable.to(device)
 
     def rows(index: NDArray[np.int64]) -> Rows:
@@ -113,12 +135,12 @@ def fit(context: RunContext, params: TrainingParams, dataset: Dataset, problem: 
     task = Fit(
         servable,
         servable.net,
-        build_loss(problem.loss).to(device),
+        build_loss(problem.loss, params.batch_size).to(device),
         rows(train),
         held_out,
         problem.measures,
         watched="validation_loss" if len(validation) else "train_loss",
-        about=_about(dataset, servable, params, context),
+        about=_about(dataset, servable, params, context) | dict(problem.about),
     )
     trained = Trainer(task, params, context).run()
     return Fitted(dataset, servable.cpu().eval(), trained, problem, task.watched)
@@ -146,7 +168,8 @@ def outcome(fitted: Fitted, metrics: Mapping[str, float], **results: Any) -> Out
     trained, dataset = fitted.trained, fitted.dataset
     held_out = inputs_of(dataset, dataset.test[:HELD_OUT])
     signature = Signature(_takes(dataset), (fitted.problem.output,))
-    classes = dataset.info.classes
+    # An embedding of ten numbers is not the probabilities of ten classes.
+    classes = dataset.info.classes if fitted.problem.task in CLASSIFIERS else None
     model = TrainedModel(
         fitted.servable,
         signature,
@@ -154,6 +177,7 @@ def outcome(fitted: Fitted, metrics: Mapping[str, float], **results: Any) -> Out
         None if classes is None else list(classes),
         dict(metrics),
         held_out,
+        trained.checkpoint.path,
     )
     figures = {
         **metrics,
@@ -188,13 +212,13 @@ def _divide(
 def _takes(dataset: Dataset) -> tuple[TensorSpec, ...]:
     info = dataset.info
     first = TensorSpec("input", "FP32", (-1, *info.shape), info.features)
-    return (first,) if dataset.lengths is None else (first, TensorSpec("lengths", "INT64", (-1,)))
+    return (first,) if dataset.lengths is None else (first, TensorSpec(LENGTHS, "INT64", (-1,)))
 
 
 def inputs_of(dataset: Dataset, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """Raw rows by the names of the servable's inputs."""
     inputs = {"input": dataset.inputs[rows]}
-    return inputs if dataset.lengths is None else {**inputs, "lengths": dataset.lengths[rows]}
+    return inputs if dataset.lengths is None else {**inputs, LENGTHS: dataset.lengths[rows]}
 
 
 def _take_statistics(servable: Servable, dataset: Dataset, train: NDArray[np.int64]) -> None:

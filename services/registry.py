@@ -94,7 +94,7 @@ class Registry:
         Raises `NotFound`: `model_not_found` or `version_not_found`.
         """
         with self._db.read() as session:
-            return self._views(session, [_version(session, name, ref)])[0]
+            return self._views(session, [find_version(session, name, ref)])[0]
 
     def set_alias(self, name: str, alias: str, version: int) -> VersionView:
         """Raises `Conflict` (`not_certified`) for a version that cannot be served."""
@@ -107,7 +107,7 @@ class Registry:
             )
         with self._db.write() as session:
             revision.bump(session)
-            row = _version(session, name, str(version))
+            row = find_version(session, name, str(version))
             if not certified(row.backends):
                 raise Conflict(
                     f"{name} version {version} has no certified backend", code="not_certified"
@@ -131,7 +131,7 @@ class Registry:
         """Raises `Conflict` (`alias_in_use`) while an alias points at it."""
         with self._db.write() as session:
             revision.bump(session)
-            row = _version(session, name, ref)
+            row = find_version(session, name, ref)
             used = _aliases(session, [name]).get((name, row.version), [])
             if used:
                 raise Conflict(
@@ -206,7 +206,8 @@ def _model(session: Session, name: str) -> Model:
     return model
 
 
-def _version(session: Session, name: str, ref: str | None) -> ModelVersion:
+def find_version(session: Session, name: str, ref: str | None) -> ModelVersion:
+    """`ref` is a number or an alias; None is the champion. Raises `NotFound`."""
     _model(session, name)
     ref = CHAMPION if ref is None else ref
     number: int | None = int(ref) if _is_number(ref) else None

@@ -52,16 +52,24 @@ class EagerBackend:
         write_atomically(directory / self.file, weights)
 
     def load(self, directory: Path, signature: Signature, *, threads: int | None = None) -> Runner:
-        architecture = _architecture(need(directory / ARCHITECTURE))
-        weights = need(directory / self.file)
-        servable = servables.build(architecture)
-        try:
-            state = safetensors_torch.load_file(weights)
-            servable.load_state_dict(state, strict=True)
-        except Exception as error:  # SafetensorError and torch's RuntimeError share no base
-            raise export_failed(f"{self.file} does not fit {ARCHITECTURE}", error) from error
-        model = servable.eval().requires_grad_(False)
+        model = rebuild(directory).requires_grad_(False)
         return torch_runner.TorchRunner(model, signature, threads=threads)
+
+
+def rebuild(directory: Path) -> Servable:
+    """The trained model out of a version's directory, in evaluation mode.
+
+    Raises `ExportFailed` if a file is missing, or the weights do not fit the architecture.
+    """
+    architecture = _architecture(need(directory / ARCHITECTURE))
+    weights = need(directory / EagerBackend.file)
+    servable = servables.build(architecture)
+    try:
+        state = safetensors_torch.load_file(weights)
+        servable.load_state_dict(state, strict=True)
+    except Exception as error:  # SafetensorError and torch's RuntimeError share no base
+        raise export_failed(f"{weights.name} does not fit {ARCHITECTURE}", error) from error
+    return servable.eval()
 
 
 def _architecture(file: Path) -> dict[str, Any]:

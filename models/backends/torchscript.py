@@ -1,4 +1,7 @@
-"""TorchScript by tracing. Deprecated in torch (2.14 warns, and works), kept as users' backend."""
+"""TorchScript: by tracing, which is served, and by scripting, which is for taking along.
+
+Deprecated in torch (2.14 warns, and works), kept as users' backend.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,39 @@ class TorchScriptBackend:
                 module: Any = torch.jit.load(file, map_location="cpu")
                 module = torch.jit.optimize_for_inference(module)
         except Exception as error:  # RuntimeError, ValueError, zip and pickle errors
+            raise export_failed(f"{self.file} cannot be read", error) from error
+        return torch_runner.TorchRunner(module, signature, threads=threads)
+
+
+class ScriptedBackend:
+    """What the code says instead of what one run of it did: branches and loops are kept, and so are
+    the parameters under their names, which tracing freezes into constants. In no table, because the
+    traced file is the one that is served; a version has both, and a certificate of each.
+    """
+
+    name = "torchscript by scripting"
+    file = "model.scripted.pt"
+    media_type = "application/octet-stream"
+
+    def export(
+        self, servable: Servable, example: Tensors, signature: Signature, directory: Path
+    ) -> None:
+        """Compiles the source of the modules; needs no example."""
+        module = servable.eval().with_inputs(len(signature.inputs)).eval()
+        try:
+            with _quiet():
+                buffer = io.BytesIO()
+                torch.jit.save(torch.jit.script(module), buffer)
+        except Exception as error:  # the compiler reads any module's source: anything may come
+            raise export_failed("scripting failed", error) from error
+        write_atomically(directory / self.file, _without_sources(buffer))
+
+    def load(self, directory: Path, signature: Signature, *, threads: int | None = None) -> Runner:
+        file = need(directory / self.file)
+        try:
+            with _quiet():
+                module: Any = torch.jit.load(file, map_location="cpu")
+        except Exception as error:  # as above
             raise export_failed(f"{self.file} cannot be read", error) from error
         return torch_runner.TorchRunner(module, signature, threads=threads)
 

@@ -1,4 +1,4 @@
-"""The tutorial's section 7: handwritten digits told apart by a fully connected network."""
+"""The tutorial's section 7: images told apart, by its own net or those of 10.2 and 10.7."""
 
 from __future__ import annotations
 
@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from models.image_nets import ImageNetParams, describe
 from models.lazy import lazy
-from models.params import (
-    Activation,
-    BatchSize,
-    Dropout,
-    Epochs,
-    HiddenLayers,
-    MulticlassLoss,
-    TrainingParams,
-)
-from models.pipelines.base import Pipeline
+from models.params import BatchSize, Epochs, MulticlassLoss
+from models.pipelines.base import Accepts, Pipeline
 from models.run import Outcome, RunContext
 from models.signature import TensorSpec
 
@@ -27,23 +20,24 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from models import artifacts, metrics, plots, supervised
+    from models import artifacts, metrics, plots, reports, supervised
 else:
     np, torch = lazy("numpy"), lazy("torch")
     artifacts, metrics = lazy("models.artifacts"), lazy("models.metrics")
-    plots, supervised = lazy("models.plots"), lazy("models.supervised")
+    plots, reports = lazy("models.plots"), lazy("models.reports")
+    supervised = lazy("models.supervised")
 
 SHOWN = 10
-"""Images in a plot, and held-out rows to try the model with."""
+"""Images in a plot; twice as many held-out ones are handed out to try the model with."""
+
+HANDED_OUT = 1 << 20
+"""Pixels that are handed out, at most: 20 MB as JSON. Uploaded images may be large."""
 
 
-class ImageClassificationParams(TrainingParams, frozen=True):
+class ImageClassificationParams(ImageNetParams, frozen=True):
     epochs: Epochs = 30
     batch_size: BatchSize = 32
     loss: MulticlassLoss = Field(default=MulticlassLoss(), description="What is minimised")
-    hidden: HiddenLayers = Field(default=[128, 64])
-    activation: Activation = "relu"
-    dropout: Dropout = 0.2
 
 
 def run(context: RunContext, params: ImageClassificationParams) -> Outcome:
@@ -53,14 +47,7 @@ def run(context: RunContext, params: ImageClassificationParams) -> Outcome:
         task=PIPELINE.task,
         architecture={
             "pre": {"name": "normalize", "channels": dataset.info.shape[0]},
-            "net": {
-                "name": "mlp",
-                "inputs": prod(dataset.info.shape),
-                "hidden": params.hidden,
-                "outputs": len(classes),
-                "activation": params.activation,
-                "dropout": params.dropout,
-            },
+            "net": describe(params, dataset.info.shape, len(classes)),
             "post": {"name": "softmax"},
         },
         loss=params.loss,
@@ -73,7 +60,8 @@ def run(context: RunContext, params: ImageClassificationParams) -> Outcome:
     actual = dataset.targets[dataset.test]
     files = artifacts.Artifacts(context)
     _draw_samples(files, fitted)
-    _draw_curves(files, fitted)
+    reports.draw_curves(files, fitted, "loss", "accuracy")
+    reports.draw_confusion(files, fitted, predicted, "images")
     _draw_errors(files, fitted, predicted)
     _hand_out(files, fitted)
     figures = {
@@ -85,7 +73,7 @@ def run(context: RunContext, params: ImageClassificationParams) -> Outcome:
 
 def _draw_samples(files: artifacts.Artifacts, fitted: supervised.Fitted) -> None:
     dataset = fitted.dataset
-    rows = dataset.train[:SHOWN]
+    rows = dataset.train[:: max(1, len(dataset.train) // SHOWN)][:SHOWN]
     labels = _labels(fitted, dataset.targets[rows])
     pixels = dataset.inputs[rows]
     title = "Training samples"
@@ -94,23 +82,11 @@ def _draw_samples(files: artifacts.Artifacts, fitted: supervised.Fitted) -> None
     files.plot("samples", title, plots.images(shown, title), numbers)
 
 
-def _draw_curves(files: artifacts.Artifacts, fitted: supervised.Fitted) -> None:
-    panels = {"Loss": fitted.curves("loss"), "Accuracy": fitted.curves("accuracy")}
-    title = "Loss and accuracy by epoch"
-    files.plot("curves", title, plots.curves(panels, title), panels)
-
-
 def _draw_errors(
     files: artifacts.Artifacts, fitted: supervised.Fitted, predicted: NDArray[Any]
 ) -> None:
     dataset = fitted.dataset
     actual = dataset.targets[dataset.test]
-    classes = list(dataset.info.classes or ())
-    matrix = metrics.confusion(actual, predicted, len(classes))
-    title = f"Confusion matrix, {len(actual):,} test images"
-    figure = plots.confusion(matrix, classes, title)
-    files.plot("confusion-matrix", title, figure, {"classes": classes, "matrix": matrix.tolist()})
-
     wrong = np.flatnonzero(predicted != actual)[:SHOWN]
     pixels = dataset.inputs[dataset.test[wrong]]
     pairs = [_labels(fitted, codes[wrong]) for codes in (actual, predicted)]
@@ -127,7 +103,7 @@ def _draw_errors(
 def _hand_out(files: artifacts.Artifacts, fitted: supervised.Fitted) -> None:
     """Raw rows that training never saw, for whoever wants to try the model."""
     dataset = fitted.dataset
-    rows = dataset.test[: 2 * SHOWN]
+    rows = dataset.test[: max(1, min(2 * SHOWN, HANDED_OUT // prod(dataset.info.shape)))]
     value = {
         "inputs": dataset.inputs[rows].tolist(),
         "labels": _labels(fitted, dataset.targets[rows]),
@@ -143,10 +119,11 @@ def _labels(fitted: supervised.Fitted, codes: NDArray[Any]) -> list[str]:
 
 PIPELINE = Pipeline(
     name="image-classification",
-    title="Handwritten digits told apart by a fully connected network",
+    title="Images told apart by a fully connected, convolutional or residual network",
     section="7",
     task="multiclass",
     params=ImageClassificationParams,
     run=run,
-    datasets=("digits", "mnist"),
+    datasets=("digits", "digits-0-4", "digits-5-9", "mnist", "fashion-mnist"),
+    uploads=(Accepts("images", ("binary", "multiclass")),),
 )

@@ -15,11 +15,15 @@ from models.plots.style import (
     DIVERGING,
     INK,
     ORANGE,
+    QUIET,
     RULE,
     SEQUENTIAL,
     new_axes,
     new_figure,
 )
+
+LARGEST = 24.0
+"""Inches of a side; what has more classes than it can hold is drawn without its counts."""
 
 
 def decision_boundary(
@@ -61,18 +65,31 @@ def decision_boundary(
     return figure
 
 
+def roc(false: NDArray[Any], true: NDArray[Any], label: str, title: str) -> Figure:
+    """True against false positive rates, each from 0 to 1, beside the diagonal of a guess."""
+    figure = new_figure(6.2, 5.6, title)
+    axes = new_axes(figure)
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1.0, linestyle="--", label="Guessing")
+    axes.plot(false, true, color=BLUE, linewidth=1.8, label=label)
+    axes.set_xlabel("False positive rate")
+    axes.set_ylabel("True positive rate")
+    axes.set_aspect("equal")
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str) -> Figure:
     """Counts by actual (down) and predicted (across) class.
 
     Shaded by the share of the actual class, so that a rare class shows its errors too.
     """
-    side = max(5.0, 1.6 + 0.62 * len(classes))
+    side = min(max(5.0, 1.6 + 0.62 * len(classes)), LARGEST)
     figure = new_figure(side + 1.2, side, title)
     axes = figure.add_subplot()
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     sns.heatmap(
         share,
-        annot=np.where(matrix > 0, matrix.astype(str), ""),
+        annot=np.where(matrix > 0, matrix.astype(str), "") if side < LARGEST else None,
         fmt="",
         cmap=SEQUENTIAL,
         vmin=0,

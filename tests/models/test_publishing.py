@@ -28,6 +28,7 @@ FILES = {
     "model.safetensors",
     "architecture.json",
     "model.torchscript.pt",
+    "model.scripted.pt",
     "model.onnx",
     "signature.json",
     "card.md",
@@ -54,6 +55,9 @@ def test_every_backend_is_certified_on_the_heldout_rows(
         assert entry["parity"]["argmax_agreement"] == (None if model == "regression" else 1.0)
         assert (entry["parity"]["tolerance"]["abs"] == 0) == (name == "eager")
     assert publication.backends["eager"]["parity"]["max_abs_error"] == 0.0
+    scripted = publication.backends["torchscript"]["scripted"]
+    assert (scripted["status"], scripted["reason"]) == ("certified", None)
+    assert scripted["parity"]["rows"] == 48
     assert [(level, data["backend"]) for level, _, data in report.logs] == [
         ("info", name) for name in BACKENDS
     ]
@@ -73,7 +77,7 @@ def test_the_files_are_there_whole_and_described(tmp_path: Path, report: Recordi
     card = (tmp_path / "card.md").read_text()
     for part in ("multiclass", "circle, square, other", "test_accuracy", "probabilities"):
         assert part in card
-    assert card.count("| certified |") == 3
+    assert card.count("| certified |") == 4
 
 
 def test_it_goes_through_json_and_back(tmp_path: Path, report: RecordingReporter) -> None:
@@ -114,6 +118,7 @@ def test_one_backends_failure_stops_no_other(
     assert found["torchscript"]["status"] == "rejected"
     assert found["torchscript"]["parity"]["max_abs_error"] == 1.0
     assert "off by 1" in found["torchscript"]["reason"]
+    assert found["torchscript"]["scripted"]["status"] == "certified", "it keeps the branch"
     assert found["onnxruntime"]["status"] == "failed"
     assert found["onnxruntime"]["parity"] is None
     assert "conversion to ONNX failed" in found["onnxruntime"]["reason"]

@@ -19,6 +19,7 @@ from models.checkpoints import read_checkpoint
 from models.determinism import seed_everything
 from models.errors import Interrupted
 from models.metrics import right_classes
+from models.nets import build_net
 from models.params import EarlyStopping, Optimizer, Scheduler, TrainingParams
 from models.training import Fit, Trainer
 from tests.support.runs import Recorder, context
@@ -163,3 +164,22 @@ def test_more_epochs_continue_a_finished_run(tmp_path: Path) -> None:
     seed_everything(0)
     whole = Trainer(fit(), TrainingParams(epochs=4), context(tmp_path / "whole")).run()
     assert longer.history == whole.history
+
+
+def sequences() -> Fit:
+    """Rows of different lengths, which a batch sorts and cuts to its longest."""
+    generator = torch.Generator().manual_seed(6)
+    inputs, lengths = torch.randn(40, 9, 2, generator=generator), torch.arange(40) % 9 + 1
+    net = build_net({"name": "attention", "inputs": 2, "outputs": 2, "width": 8, "dropout": 0.3})
+    rows = Rows(inputs, (inputs[:, 0, 0] > 0).long(), lengths)
+    return Fit(net, net, nn.CrossEntropyLoss(), rows, {"test": rows.part(slice(10))})
+
+
+@pytest.mark.parametrize("interrupt_at", [1, 3, 5, 6, 9])
+def test_sequences_continue_with_the_same_bits(
+    tmp_path: Path, interrupt_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "fit", sequences)
+    params = TrainingParams(epochs=2, batch_size=8, optimizer=Optimizer(lr=0.02))
+    whole = run(tmp_path / "whole", params, [])
+    assert differences(whole, run(tmp_path / "pieces", params, [interrupt_at])) == []

@@ -9,7 +9,15 @@ from torch import nn
 
 from models.errors import ExportFailed
 from models.servable import Servable, build
-from models.transforms import Destandardize, Normalize, SigmoidPair, Softmax, Standardize
+from models.transforms import (
+    Destandardize,
+    Normalize,
+    Sigmoid,
+    SigmoidPair,
+    Softmax,
+    Standardize,
+    UnitNorm,
+)
 from tests.support.models import MODELS
 
 ARCHITECTURE: dict[str, Any] = {
@@ -31,8 +39,8 @@ def test_rebuilt_from_json_and_state_dict_it_is_the_same_function(model: str) ->
     trained = MODELS[model]()
     rebuilt = build(json.loads(json.dumps(trained.servable.architecture)))
     rebuilt.load_state_dict(trained.servable.state_dict(), strict=True)
-    rows = torch.from_numpy(next(iter(trained.heldout.values())))
-    assert torch.equal(rebuilt.eval()(rows), trained.servable(rows))
+    rows = [torch.from_numpy(array) for array in trained.heldout.values()]
+    assert torch.equal(rebuilt.eval()(*rows), trained.servable(*rows))
 
 
 def test_statistics_are_in_the_state_dict_and_not_in_the_architecture() -> None:
@@ -103,6 +111,16 @@ def test_sigmoid_pair_keeps_both_tails() -> None:
     assert negative[0] == positive[0] == 0.5
     assert 0 < negative[1] < 1e-16
     assert 0 < positive[2] < 1e-16
+
+
+def test_sigmoid_takes_each_pixel_by_itself() -> None:
+    logits = torch.randn(2, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(Sigmoid()(logits), 1 / (1 + torch.exp(-logits)))
+
+
+def test_an_embedding_has_length_one_and_zero_stays_zero() -> None:
+    points = UnitNorm()(torch.tensor([[3.0, 4.0], [-0.3, 0.4], [0.0, 0.0]]))
+    torch.testing.assert_close(points, torch.tensor([[0.6, 0.8], [-0.6, 0.8], [0.0, 0.0]]))
 
 
 def test_statistics_of_the_wrong_number_are_refused() -> None:

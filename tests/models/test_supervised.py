@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data import mnist
+from models.data import idx
 from models.errors import DatasetUnavailable
 from models.pipelines import PIPELINES
 from models.supervised import mean_and_std
@@ -46,7 +46,7 @@ def test_mnist_trains_where_its_files_are(tmp_path: Path) -> None:
 def test_mnist_without_files_or_network_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnist, "FETCH", "raise SystemExit(1)")
+    monkeypatch.setattr(idx, "FETCH", "raise SystemExit(1)")
     pipeline = PIPELINES["image-classification"]
     with pytest.raises(DatasetUnavailable, match="put its four files"):
         pipeline.run(context(tmp_path, dataset="mnist"), pipeline.params())

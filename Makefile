@@ -31,7 +31,7 @@ up: $(INSTALLED) ## Run the embedded stack until Ctrl-C
 	$(BIN)/torchkiln up
 
 test: lint types $(INSTALLED) ## Everything that has to hold before a change lands
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: $(INSTALLED) ## Style, and who may import whom
 	$(BIN)/ruff check .

@@ -60,6 +60,7 @@ STATUS_OF_CODE: dict[str, int] = {
     "invalid_json": 400,
     "invalid_encoding": 400,
     "invalid_http": 400,
+    "invalid_multipart": 400,
     "incomplete_body": 400,
     "not_finite": 400,
     "model_loading": 503,

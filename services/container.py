@@ -6,6 +6,7 @@ import socket
 
 from services.attempt_files import AttemptFiles
 from services.attempts import Attempts
+from services.bases import Bases
 from services.benchmark_runs import BenchmarkRuns
 from services.benchmarks import Benchmarks
 from services.catalogue import Catalogue
@@ -33,12 +34,13 @@ class Container:
         self.storage = FileStorage(settings.files_dir)
         self.queue: Queue = queue or CeleryQueue(settings.redis_url)
         self.pipelines = Catalogue()
-        self.datasets = Datasets(settings.downloads_dir)
+        self.datasets = Datasets(self.db, self.storage, settings.downloads_dir)
         self.events = Events(self.db)
         self.jobs = Jobs(self.db, self.queue, self.pipelines, self.datasets)
         self.attempts = Attempts(self.db, self.queue, settings)
         self.attempt_files = AttemptFiles(self.db, self.storage)
         self.registry = Registry(self.db, self.storage, self.host)
+        self.bases = Bases(self.pipelines, self.registry)
         self.benchmarks = Benchmarks(self.db, self.queue, self.registry)
         self.benchmark_runs = BenchmarkRuns(self.db, self.storage, self.queue, settings)
         self.sweeper = Sweeper(self.db, self.queue, self.attempts, self.benchmark_runs, settings)

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from models.pipelines.base import Pipeline
-from services import events
+from services import bases, events
 from services.catalogue import Catalogue
+from services.dataset_fit import dataset_problems
 from services.datasets import Datasets
 from services.db.engine import Database
 from services.db.tables import Artifact, Attempt, Checkpoint, Event, Job
@@ -71,27 +71,24 @@ class Jobs:
 
     def _resolve(self, new: NewJob) -> NewJob:
         pipeline = self._catalogue.get(new.pipeline)
-        found = [*problems(new), *self._dataset_problems(pipeline, new.dataset)]
+        found = [*problems(new), *dataset_problems(pipeline, new.dataset, self._datasets)]
         if new.model is not None and not pipeline.produces_model:
             found.append(FieldError("model", f"{pipeline.name} publishes no model"))
+        if new.world_size > 1 and not pipeline.produces_model:
+            message = f"expected 1, as {pipeline.name} trains no model, got {new.world_size}"
+            found.append(FieldError("world_size", message))
         if found:
             raise Invalid("the job cannot be run as it stands", errors=tuple(found))
+        params = self._catalogue.resolve_params(pipeline, new.params)
+        if pipeline.base_param is not None:
+            with self._db.read() as session:
+                params = bases.pinned(session, pipeline, params)
         return replace(
             new,
-            params=self._catalogue.resolve_params(pipeline, new.params),
+            params=params,
             dataset=new.dataset or pipeline.default_dataset,
             model=(new.model or pipeline.name) if pipeline.produces_model else None,
         )
-
-    def _dataset_problems(self, pipeline: Pipeline, dataset: str | None) -> list[FieldError]:
-        if dataset is None or dataset in pipeline.datasets:
-            return []
-        if not self._datasets.exists(dataset):
-            return [FieldError("dataset", f"there is no dataset {dataset!r}")]
-        fitting = ", ".join(pipeline.datasets) or "none: it makes its own data"
-        return [
-            FieldError("dataset", f"{dataset!r} does not fit {pipeline.name}; it takes {fitting}")
-        ]
 
     def _insert(
         self, new: NewJob, digest: str, idempotency_key: str | None, request_id: str | None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from models.backends.base import Tensors
+from models.rows import effort
 from services.errors import Conflict, NotFound, ServiceError
 from services.registry import Registry
 from services.serving.cache import Key, RunnerCache
@@ -74,6 +75,8 @@ class Engine:
         """
         key = Key(served.name, served.version, backend)
         runner = self.cache.peek(key) or await self.cache.get(served, backend)
+        if served.takes_sequences:
+            rows = effort(inputs, rows)
         return await runner.run(inputs, rows, timing, gone)
 
     def stats_of(self, served: ServedVersion, backend: str) -> PredictionStats:

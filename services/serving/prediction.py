@@ -49,7 +49,7 @@ async def predict(
     """A `/v1` prediction → its JSON. Raises `ServiceError`s that name what is wrong."""
     timing = Timing()
     served = await engine.resolve(name, ref)
-    inputs, count = await _decode(body, media_type, served)
+    inputs, count = await decode(body, media_type, served)
     chosen = served.backend_for(backend, count)
     outputs = await _run(engine, served, chosen, inputs, count, timing, gone)
     answer = answers.encode(served, chosen, outputs)
@@ -57,8 +57,11 @@ async def predict(
     return answer
 
 
-async def _decode(body: bytes, media_type: str, served: ServedVersion) -> tuple[Tensors, int]:
-    """Rows of JSON are read on the spot; what takes its time is read in a thread."""
+async def decode(body: bytes, media_type: str, served: ServedVersion) -> tuple[Tensors, int]:
+    """The arrays by input name, and how many rows, of what a user sends. Raises `ServiceError`s.
+
+    Rows of JSON are read on the spot; what takes its time is read in a thread.
+    """
     if media_type in {"", "application/json"}:
         return rows.parse(body, served)
     if media_type in images.MEDIA_TYPES:

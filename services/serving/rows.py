@@ -1,7 +1,7 @@
 """JSON rows of `/v1/…/predict`: `{"inputs": [row, …]}`.
 
 A row is nested as the model's input is without its batch dimension; where a model has several
-inputs, a row is an object that holds them by name.
+inputs, a row is an object that holds them by name. Sequences may have a length each.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ import simdjson
 from numpy.typing import NDArray
 
 from models.signature import TensorSpec
-from services.errors import FieldError, Invalid
-from services.serving import tensors
+from services.serving import sequence_rows, tensors
 from services.serving.json_document import parse_object
 from services.serving.v2_fields import kind
 from services.serving.versions import ServedVersion
-
-MAX_DEPTH = 16
 
 
 def parse(body: bytes, served: ServedVersion) -> tuple[Mapping[str, NDArray[Any]], int]:
@@ -28,11 +25,13 @@ def parse(body: bytes, served: ServedVersion) -> tuple[Mapping[str, NDArray[Any]
     document = parse_object(body)
     unknown = [name for name in document if name != "inputs"]
     if unknown:
-        raise _invalid(unknown[0][:64], "unknown field; expected inputs")
+        raise tensors.wrong_field(unknown[0][:64], "unknown field; expected inputs")
     rows = document.get("inputs")
     if not isinstance(rows, simdjson.Array):
-        raise _invalid("inputs", f"expected a list of rows, got {kind(rows)}")
+        raise tensors.wrong_field("inputs", f"expected a list of rows, got {kind(rows)}")
     specs = served.signature.inputs
+    if served.takes_sequences:
+        return sequence_rows.parse(rows, specs[0]), len(rows)
     if len(specs) == 1:
         return {specs[0].name: _array(rows, specs[0])}, len(rows)
     columns = _columns(rows, specs)
@@ -40,20 +39,11 @@ def parse(body: bytes, served: ServedVersion) -> tuple[Mapping[str, NDArray[Any]
 
 
 def _array(rows: simdjson.Array, spec: TensorSpec) -> NDArray[Any]:
-    shape = _shape(rows)
+    shape = tensors.shape_of(rows)
     if shape == (0,):
         shape = (0, *(max(size, 1) for size in spec.row_shape))
     tensors.check_shape(spec, shape)
     return tensors.from_json(rows, spec, shape)
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    """The shape as the first row has it; whether the others agree is for `from_json` to see."""
-    shape: list[int] = []
-    while isinstance(value, simdjson.Array) and len(shape) <= MAX_DEPTH:
-        shape.append(len(value))
-        value = value[0] if len(value) else None
-    return tuple(shape)
 
 
 def _columns(rows: simdjson.Array, specs: tuple[TensorSpec, ...]) -> dict[str, simdjson.Array]:
@@ -62,11 +52,11 @@ def _columns(rows: simdjson.Array, specs: tuple[TensorSpec, ...]) -> dict[str, s
     for index, row in enumerate(rows):
         if not isinstance(row, simdjson.Object):
             expected = f"an object with {', '.join(names)}"
-            raise _invalid(f"inputs.{index}", f"expected {expected}, got {kind(row)}")
+            raise tensors.wrong_field(f"inputs.{index}", f"expected {expected}, got {kind(row)}")
         values = row.as_dict()
         if values.keys() != columns.keys():
             got = ", ".join(map(str, values))[:200] or "none"
-            raise _invalid(f"inputs.{index}", f"expected {', '.join(names)}, got {got}")
+            raise tensors.wrong_field(f"inputs.{index}", f"expected {', '.join(names)}, got {got}")
         for name in names:
             columns[name].append(values[name])
     return {name: _parsed(column) for name, column in columns.items()}
@@ -74,9 +64,3 @@ def _columns(rows: simdjson.Array, specs: tuple[TensorSpec, ...]) -> dict[str, s
 
 def _parsed(values: list[Any]) -> Any:
     return simdjson.Parser().parse(orjson.dumps(values))
-
-
-def _invalid(field: str, message: str) -> Invalid:
-    return Invalid(
-        f"{field}: {message}", code="invalid_input", errors=(FieldError(field, message),)
-    )

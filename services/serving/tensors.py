@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import isqrt, prod
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,12 @@ from models.signature import TensorSpec
 from services.errors import FieldError, Invalid
 
 MAX_DIMENSION = 2**31 - 1
+
+MAX_PAIRS = 1 << 26
+"""Pairs of steps in the rows of a request: attention compares each step with each and keeps all of
+the results, 256 MB. So many are in 18,000 sequences of 60 steps, or in one of 8,192."""
+
+MAX_DEPTH = 16
 
 _BUFFERS: dict[str, tuple[Literal["d", "i", "u"], Any]] = {
     "f": ("d", np.float64),
@@ -32,6 +38,13 @@ def wrong(tensor: str, message: str) -> Invalid:
     )
 
 
+def wrong_field(field: str, message: str) -> Invalid:
+    """The error of a place in a JSON body: `inputs.0`."""
+    return Invalid(
+        f"{field}: {message}", code="invalid_input", errors=(FieldError(field, message),)
+    )
+
+
 def check_shape(spec: TensorSpec, shape: tuple[int, ...]) -> int:
     """→ how many numbers a tensor of `shape` has. Raises `Invalid` if the model cannot take it."""
     if not spec.accepts(shape):
@@ -42,7 +55,20 @@ def check_shape(spec: TensorSpec, shape: tuple[int, ...]) -> int:
         )
     if max(shape) > MAX_DIMENSION:
         raise wrong(spec.name, f"expected dimensions up to {MAX_DIMENSION}, got {max(shape)}")
+    if spec.has_steps and shape[0] * shape[1] ** 2 > MAX_PAIRS:
+        most = isqrt(MAX_PAIRS // shape[0])
+        raise wrong(spec.name, f"expected at most {most} steps of {shape[0]} rows, got {shape[1]}")
     return prod(shape)
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    """The shape as the first element of each list has it; whether the others agree is for
+    `from_json` to see."""
+    shape: list[int] = []
+    while isinstance(value, simdjson.Array) and len(shape) <= MAX_DEPTH:
+        shape.append(len(value))
+        value = value[0] if len(value) else None
+    return tuple(shape)
 
 
 def from_json(

@@ -29,6 +29,7 @@ class ServedVersion:
         self.signature = Signature.from_json(row.signature)
         self.inputs: dict[str, TensorSpec] = {spec.name: spec for spec in self.signature.inputs}
         self.outputs: dict[str, TensorSpec] = {spec.name: spec for spec in self.signature.outputs}
+        self.takes_sequences: bool = self.signature.takes_sequences
         self.classes: list[str] | None = row.classes
         self.backends: tuple[str, ...] = _in_order(certified(row.backends))
         """Those that may answer, the generally fastest first."""

@@ -56,6 +56,7 @@ JSON = {"Content-Type": "application/json"}
 TARGETS = {
     "POST /v1/jobs": JSON,
     "POST /v1/benchmarks": JSON,
+    "POST /v1/datasets": {"Content-Type": "multipart/form-data; boundary=x"},
     "PUT /v1/models/image/aliases/bad": JSON,
     "POST /v1/models/image/predict": JSON,
     "POST /v1/models/image/predict as png": {"Content-Type": "image/png"},

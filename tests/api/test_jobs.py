@@ -102,6 +102,8 @@ def test_a_key_that_is_no_key_is_refused(client: httpx.Client, key: str) -> None
         (SUBMIT | {"device": "tpu"}, 422, "invalid_request", "device"),
         (SUBMIT | {"device": "cuda:99999"}, 422, "invalid_request", "device"),
         (SUBMIT | {"world_size": 0}, 422, "invalid_request", "world_size"),
+        (SUBMIT | {"world_size": 65}, 422, "invalid_request", "world_size"),
+        (SUBMIT | {"world_size": 2, "device": "cuda:0"}, 422, "invalid_request", "device"),
         (SUBMIT | {"priority": 10}, 422, "invalid_request", "priority"),
         (SUBMIT | {"priority": True}, 422, "invalid_request", "priority"),
         (SUBMIT | {"priority": 5.0}, 422, "invalid_request", "priority"),
@@ -134,7 +136,7 @@ def test_all_wrong_fields_are_named_at_once(client: httpx.Client) -> None:
     problem = client.post("/v1/jobs", json=SUBMIT | {"seed": "x", "nope": 1, "priority": 99}).json()
     assert {error["field"] for error in problem["errors"]} == {"seed", "nope", "priority"}
     (seed,) = [error for error in problem["errors"] if error["field"] == "seed"]
-    assert seed["message"] == "expected a valid integer; got 'x'"
+    assert seed["message"] == "expected a valid integer, got 'x'"
 
 
 def test_a_broker_that_is_down_loses_no_job(

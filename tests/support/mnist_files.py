@@ -1,4 +1,4 @@
-"""Small MNIST files, in the format of the real ones."""
+"""Small files of MNIST and its likes, in the format of the real ones."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ def idx(array: np.ndarray) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
 
 
-def write_mnist(directory: Path, *, zipped: bool = False) -> dict[str, np.ndarray]:
+def write_mnist(
+    directory: Path, *, name: str = "MNIST", zipped: bool = False
+) -> dict[str, np.ndarray]:
     generator = np.random.default_rng(0)
-    raw = directory / "MNIST" / "raw"
+    raw = directory / name / "raw"
     raw.mkdir(parents=True)
     arrays: dict[str, np.ndarray] = {}
     for part, rows in (("train", 60), ("t10k", 20)):
         arrays[f"{part}-images-idx3-ubyte"] = generator.integers(0, 256, (rows, 28, 28), np.uint8)
         arrays[f"{part}-labels-idx1-ubyte"] = np.arange(rows, dtype=np.uint8) % 10
-    for name, array in arrays.items():
+    for file, array in arrays.items():
         if zipped:
-            (raw / f"{name}.gz").write_bytes(gzip.compress(idx(array)))
+            (raw / f"{file}.gz").write_bytes(gzip.compress(idx(array)))
         else:
-            (raw / name).write_bytes(idx(array))
+            (raw / file).write_bytes(idx(array))
     return arrays

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.publishing import TrainedModel
 from models.rows import Tensors
 from models.servable import build
-from models.signature import Signature, TensorSpec
+from models.signature import LENGTHS, Signature, TensorSpec
 from models.torch_runner import TorchRunner
 
 ROWS = 48
@@ -97,11 +97,36 @@ def binary_model() -> TrainedModel:
     )
 
 
+def sequence_model() -> TrainedModel:
+    """Steps of two numbers, padded to nine, and how many of them count; two classes."""
+    torch.manual_seed(7)
+    servable = build(
+        {
+            "pre": {"name": "standardize", "size": 2},
+            "net": {"name": "attention", "inputs": 2, "outputs": 2, "width": 8},
+            "post": {"name": "softmax"},
+        }
+    )
+    servable.pre.set([0.5, -3.0], [0.3, 2.0])
+    generator = np.random.default_rng(8)
+    steps = generator.normal(0, 2, (ROWS, 9, 2)).astype(np.float32)
+    inputs = (TensorSpec("input", "FP32", (-1, -1, 2)), TensorSpec(LENGTHS, "INT64", (-1,)))
+    return TrainedModel(
+        servable.eval(),
+        Signature(inputs, (TensorSpec("probabilities", "FP32", (-1, 2)),)),
+        "binary",
+        ["down", "up"],
+        {},
+        {"input": steps, LENGTHS: generator.integers(1, 10, ROWS)},
+    )
+
+
 MODELS: dict[str, Callable[[], TrainedModel]] = {
     "image": image_model,
     "uint8 image": lambda: image_model("UINT8"),
     "regression": regression_model,
     "binary": binary_model,
+    "sequence": sequence_model,
 }
 
 

@@ -36,6 +36,8 @@ class Valkey:
             [
                 *(str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"),
                 *("--dir", str(self.directory), "--appendonly", "yes", "--save", ""),
+                # It is ended by SIGKILL, after which a busy disk may lack what was only promised.
+                *("--appendfsync", "always"),
             ],
             stdout=subprocess.DEVNULL,
         )

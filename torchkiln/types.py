@@ -36,7 +36,46 @@ class Pipeline(TypedDict):
     task: str
     produces_model: bool
     datasets: list[str]
+    uploads: NotRequired[list[Json]]
     params_schema: NotRequired[Json]
+
+
+DatasetKind = Literal["csv", "images", "arrays", "sequences"]
+
+
+class Dataset(TypedDict):
+    """A built-in dataset, or an upload: only that has `size_bytes`, `sha256`, `created_at` and,
+    where one is asked for, `profile`."""
+
+    id: str
+    name: str
+    title: str
+    kind: DatasetKind
+    source: str
+    task: str
+    bundled: bool
+    uploaded: bool
+    available: bool
+    rows: int
+    shape: list[int]
+    features: list[str] | None
+    target: str
+    classes: list[str] | None
+    size_bytes: int | None
+    sha256: str | None
+    created_at: str | None
+    profile: NotRequired[Json | None]
+
+
+class DatasetPreview(TypedDict):
+    """The first rows: lists of numbers under `columns`, or objects with `pixels`, `steps` or
+    `values` of the given `shape`."""
+
+    id: str
+    kind: DatasetKind
+    columns: list[str] | None
+    shape: list[int] | None
+    rows: list[Any]
 
 
 class Progress(TypedDict):

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from models.latency import environment
 from torchkiln import Client
@@ -91,14 +91,19 @@ def _row(run: Run) -> tuple[str, ...]:
 
 
 def _figures(results: Mapping[str, Any]) -> list[str]:
-    """The figures on test rows if there are such, else the first numbers; nested ones by names."""
-    numbers = {
-        name: value
-        for name, value in results.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    """The figures on test rows if there are such, else the first numbers; those of a variant with
+    its name."""
+    numbers = dict(_numbers(results))
     tested = {name: value for name, value in numbers.items() if name.startswith("test_")}
     return [f"{name} {value:.4g}" for name, value in list((tested or numbers).items())[:SHOWN]]
+
+
+def _numbers(results: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in results.items():
+        if isinstance(value, dict):
+            yield from _numbers(cast(dict[str, Any], value), f"{name} ")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{before}{name}", value
 
 
 def page(found: Sequence[Run]) -> str:

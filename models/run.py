@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from models.checkpoints import SavedCheckpoint
-    from models.distributed import Ranks
+    from models.parallel.distributed import Ranks
     from models.publishing import TrainedModel
 
 Level = Literal["debug", "info", "warning", "error"]

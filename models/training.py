@@ -24,12 +24,12 @@ from models.checkpoints import (
     UnwrittenCheckpoints,
     read_checkpoint,
 )
-from models.data_parallel import Alone, DataParallel
 from models.determinism import deterministic, permutation
 from models.errors import Diverged, Interrupted, InvalidData
 from models.evaluation import Measure
 from models.flat import FlatParameters
 from models.optimizers import FlatOptimizer, build_scheduler
+from models.parallel.data_parallel import Alone, DataParallel
 from models.params import TrainingParams
 from models.run import RunContext
 from models.run_state import RunState

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from pydantic import Field
 
@@ -28,7 +28,15 @@ else:
 INPUTS = 10
 BINS = 50
 REACH = 1.5
-"""The histograms' range is ± this, as in the tutorial; what lies beyond is counted apart."""
+"""The histograms' range is ± this, as in the tutorial; what lies beyond is in no bin."""
+
+
+class Layer(NamedTuple):
+    """What is kept of a hidden layer's activations: all of a deep, wide net's are gigabytes."""
+
+    statistics: dict[str, float]
+    counts: list[int]
+    """Of the histogram."""
 
 
 class InitializationParams(PipelineParams, frozen=True):
@@ -45,60 +53,61 @@ class InitializationParams(PipelineParams, frozen=True):
 def run(context: RunContext, params: InitializationParams) -> Outcome:
     """Every method sees the same inputs and begins with the same state of the generator."""
     names = get_args(InitializationName)
-    found: dict[str, list[NDArray[np.float32]]] = {}
+    edges = np.linspace(-REACH, REACH, BINS + 1)
+    found: dict[str, list[Layer]] = {}
     for number, name in enumerate(names, start=1):
         if reason := context.report.interrupted():
             raise Interrupted(reason)
-        found[name] = _activations(context, params, name)
+        found[name] = _activations(context, params, name, edges)
         context.report.progress(epoch=0, epochs=1, step=number, steps=len(names))
-    statistics = {name: [_statistics(layer) for layer in layers] for name, layers in found.items()}
+    statistics = {name: [layer.statistics for layer in layers] for name, layers in found.items()}
+    counts = {name: [layer.counts for layer in layers] for name, layers in found.items()}
     files = artifacts.Artifacts(context)
-    _draw_histograms(files, found, params.layers_shown)
+    _draw_histograms(files, edges.tolist(), counts, params.layers_shown)
     _draw_spread(files, statistics)
     context.report.progress(epoch=1, epochs=1, step=len(names), steps=len(names))
     return Outcome({"layers": params.depth - 1, "methods": statistics})
 
 
 def _activations(
-    context: RunContext, params: InitializationParams, name: InitializationName
-) -> list[NDArray[np.float32]]:
-    """What each hidden layer gives, (rows, width), behind its ReLU."""
+    context: RunContext,
+    params: InitializationParams,
+    name: InitializationName,
+    edges: NDArray[np.float64],
+) -> list[Layer]:
+    """Of what each hidden layer gives, (rows, width), behind its ReLU."""
     determinism.seed_everything(context.seed)
     inputs = torch.randn(params.rows, INPUTS).to(context.device)
     hidden = [params.width] * (params.depth - 1)
     net = nets.build_net({"name": "mlp", "inputs": INPUTS, "hidden": hidden, "outputs": 1})
     starts.initialize(net, name)
-    seen: list[NDArray[np.float32]] = []
+    seen: list[Layer] = []
     for module in net.modules():
         if isinstance(module, nn.ReLU):
             module.register_forward_hook(
-                lambda _module, _inputs, output: seen.append(output.cpu().numpy())
+                lambda _module, _inputs, output: seen.append(_layer(output.cpu().numpy(), edges))
             )
     with torch.inference_mode():
         net.to(context.device).eval()(inputs)
     return seen
 
 
-def _statistics(layer: NDArray[np.float32]) -> dict[str, float]:
-    return {
-        "mean": float(layer.mean(dtype=np.float64)),
-        "std": float(layer.std(dtype=np.float64)),
-        "zeros": float((layer == 0).mean()),
+def _layer(given: NDArray[np.float32], edges: NDArray[np.float64]) -> Layer:
+    statistics = {
+        "mean": float(given.mean(dtype=np.float64)),
+        "std": float(given.std(dtype=np.float64)),
+        "zeros": float((given == 0).mean()),
     }
+    return Layer(statistics, np.histogram(given, edges)[0].tolist())
 
 
 def _draw_histograms(
-    files: artifacts.Artifacts, found: dict[str, list[NDArray[np.float32]]], shown: int
+    files: artifacts.Artifacts, edges: list[float], counts: dict[str, list[list[int]]], shown: int
 ) -> None:
-    edges = np.linspace(-REACH, REACH, BINS + 1)
-    counts = {
-        name: [np.histogram(layer, edges)[0].tolist() for layer in layers]
-        for name, layers in found.items()
-    }
     title = "Activations of the first hidden layers"
     grid = {name: layers[:shown] for name, layers in counts.items()}
-    figure = plots.histograms(edges.tolist(), grid, title)
-    files.plot("activations", title, figure, {"edges": edges.tolist(), "counts": counts})
+    figure = plots.histograms(edges, grid, title)
+    files.plot("activations", title, figure, {"edges": edges, "counts": counts})
 
 
 def _draw_spread(files: artifacts.Artifacts, statistics: dict[str, list[dict[str, float]]]) -> None:

@@ -14,11 +14,12 @@ from models.run import Outcome, RunContext
 if TYPE_CHECKING:
     import numpy as np
 
-    from models import artifacts, loss_curves, plots
+    from models import artifacts, plots
+    from models.losses import curves as loss_curves
 else:
     np = lazy("numpy")
     artifacts, plots = lazy("models.artifacts"), lazy("models.plots")
-    loss_curves = lazy("models.loss_curves")
+    loss_curves = lazy("models.losses.curves")
 
 TOP = 4.0
 """Where the drawn curves that go to infinity end."""

@@ -16,11 +16,12 @@ from models.signature import TensorSpec
 if TYPE_CHECKING:
     import torch
 
-    from models import artifacts, neighbours, retrieval, supervised
+    from models import artifacts, neighbours, supervised
+    from models.reports import retrieval
 else:
     torch = lazy("torch")
     artifacts, neighbours = lazy("models.artifacts"), lazy("models.neighbours")
-    retrieval, supervised = lazy("models.retrieval"), lazy("models.supervised")
+    retrieval, supervised = lazy("models.reports.retrieval"), lazy("models.supervised")
 
 
 class AllTriplets(TripletLoss, frozen=True):

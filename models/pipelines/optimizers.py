@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from models.lazy import lazy
 from models.params import (
@@ -52,8 +52,15 @@ class OptimizersParams(PipelineParams, frozen=True):
         default=0.1, ge=0, le=10, description="Standard deviation of the targets' noise"
     )
     optimizers: list[OptimizerName] = Field(
-        default=ALL, min_length=2, max_length=6, description="Which to compare"
+        default=ALL, min_length=2, max_length=6, description="Which to compare, each once"
     )
+
+    @field_validator("optimizers")
+    @classmethod
+    def _each_once(cls, names: list[OptimizerName]) -> list[OptimizerName]:
+        if len(set(names)) < len(names):
+            raise ValueError("expected each optimizer once")
+        return names
 
 
 def run(context: RunContext, params: OptimizersParams) -> Outcome:
@@ -62,7 +69,7 @@ def run(context: RunContext, params: OptimizersParams) -> Outcome:
     determinism.seed_everything(context.seed)
     net = nets.build_net({"name": "linear", "inputs": FEATURES, "outputs": 1})
     initialization.initialize(net, "xavier_uniform")
-    names = list(dict.fromkeys(params.optimizers))
+    names = params.optimizers
     trainings = variants.Variants(context, names, params.epochs)
     losses: dict[str, list[float]] = {}
     for name in names:

@@ -27,12 +27,13 @@ from models.signature import TensorSpec
 if TYPE_CHECKING:
     import torch
 
-    from models import artifacts, metrics, reports, sequence_reports, supervised
+    from models import artifacts, metrics, reports, supervised
     from models.data import Dataset
+    from models.reports import sequences as sequence_reports
 else:
     torch, supervised = lazy("torch"), lazy("models.supervised")
     artifacts, metrics = lazy("models.artifacts"), lazy("models.metrics")
-    reports, sequence_reports = lazy("models.reports"), lazy("models.sequence_reports")
+    reports, sequence_reports = lazy("models.reports"), lazy("models.reports.sequences")
 
 MAX_PAIRS = 1 << 25
 """Pairs of steps in a batch, each several numbers of every block while training; 1024 steps in

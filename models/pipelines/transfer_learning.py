@@ -19,10 +19,12 @@ from models.pipelines.base import Accepts, Pipeline
 from models.run import Outcome, RunContext
 
 if TYPE_CHECKING:
-    from models import artifacts, transfer_report, transfer_run
+    from models import artifacts
+    from models.transfer import report as transfer_report
+    from models.transfer import run as transfer_run
 else:
     artifacts = lazy("models.artifacts")
-    transfer_report, transfer_run = lazy("models.transfer_report"), lazy("models.transfer_run")
+    transfer_report, transfer_run = lazy("models.transfer.report"), lazy("models.transfer.run")
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 BaseRef = Annotated[str, Field(pattern=rf"^(resnet18|{NAME}@{NAME})$")]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.decomposition import PCA
 
-from models.projection import principal
+from models.reports.projection import principal
 
 
 def test_it_is_scikit_learns_up_to_signs() -> None:

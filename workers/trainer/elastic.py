@@ -10,7 +10,7 @@ from torch.distributed.elastic.multiprocessing.api import LogsDest, LogsSpecs, S
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from models.distributed import environment
+from models.parallel.distributed import environment
 from workers.trainer.pipes import Pipes
 
 

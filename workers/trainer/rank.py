@@ -19,7 +19,7 @@ import structlog
 import torch
 from setproctitle import setproctitle
 
-from models.distributed import PeerLost, join
+from models.parallel.distributed import PeerLost, join
 from models.pipelines import PIPELINES
 from models.pipelines.base import Pipeline
 from services import logging

@@ -16,7 +16,7 @@ from workers.messages import Message, TrainSpec
 from workers.trainer.reporter import ChannelReporter
 
 if TYPE_CHECKING:
-    from models.distributed import Ranks
+    from models.parallel.distributed import Ranks
 
 
 def train(

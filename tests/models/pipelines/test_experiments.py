@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from models.errors import Diverged, Interrupted
 from models.pipelines import PIPELINES
@@ -148,3 +149,8 @@ def test_they_stop_when_they_are_told_to(name: str, tmp_path: Path) -> None:
 def test_an_optimizer_that_diverges_is_named(tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"^momentum: train_loss became"):
         run_with("optimizers", tmp_path, Recorder(), lr=5.0, optimizers=["momentum", "sgd"])
+
+
+def test_an_optimizer_is_compared_once() -> None:
+    with pytest.raises(ValidationError, match="each optimizer once"):
+        PIPELINES["optimizers"].params.model_validate({"optimizers": ["sgd", "sgd"]})

@@ -15,7 +15,7 @@ from models import plots, reports
 from models.artifacts import Artifacts
 from models.data import Dataset
 from models.neighbours import nearest, precision
-from models.projection import principal
+from models.reports.projection import principal
 from models.supervised import Fitted
 
 CLOSEST = 10

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models import data, metrics, supervised, transfer
+from models import data, metrics, supervised
 from models.data import Dataset, DatasetInfo
 from models.errors import BaseUnavailable
 from models.inspection.layers import find
@@ -20,7 +20,8 @@ from models.phases import Phases
 from models.run import RunContext
 from models.servable import Servable
 from models.signature import TensorSpec
-from models.transfer import Base
+from models.transfer import bases
+from models.transfer.bases import Base
 
 if TYPE_CHECKING:
     from models.pipelines.transfer_learning import TransferLearningParams
@@ -51,12 +52,12 @@ def run(context: RunContext, params: TransferLearningParams) -> Transferred:
     if base is None and phases.pending(BASE):
         phases.carried[BASE] = vars(_train_base(phases, params, dataset.info))
     base = base or Base(**phases.carried[BASE])
-    outline = transfer.check(_parts(base, params, dataset.info), dataset.info)
+    outline = bases.check(_parts(base, params, dataset.info), dataset.info)
     layer = _feature_layer(outline, params.feature_layer)
     if phases.pending(SCRATCH):
         phases.carried[SCRATCH] = _from_scratch(phases, base, params, dataset)
     fitted = _transfer(phases, base, params, dataset)
-    count = transfer.trainable(outline)
+    count = bases.trainable(outline)
     return Transferred(base, fitted, phases.carried.get(SCRATCH), layer, count)
 
 
@@ -85,21 +86,21 @@ def _given_base(
     if params.base == IMAGENET:
         side = params.image_side
         with context.one_by_one():
-            return transfer.from_imagenet(context.data_dir, context.report, info, side)
+            return bases.from_imagenet(context.data_dir, context.report, info, side)
     if context.base is None:
         raise BaseUnavailable(f"there are no files of {params.base} on this worker")
-    return transfer.from_version(context.base, params.base, info)
+    return bases.from_version(context.base, params.base, info)
 
 
 def _train_base(phases: Phases, params: TransferLearningParams, wanted: DatasetInfo) -> Base:
     """Raises `InvalidData` before it trains, where it would not fit the job's dataset."""
     context = phases.context(BASE)
     dataset = data.load(BASE_DATASET, context.data_dir, context.report)
-    transfer.same_shape(f"the base that is trained on {BASE_DATASET}", dataset.info.shape, wanted)
+    bases.same_shape(f"the base that is trained on {BASE_DATASET}", dataset.info.shape, wanted)
     problem = _problem(
         {
             "pre": {"name": "normalize", "channels": dataset.info.shape[0]},
-            "net": transfer.base_net(params.base_net, dataset.info),
+            "net": bases.base_net(params.base_net, dataset.info),
             "post": {"name": "softmax"},
         },
         params.loss,
@@ -120,7 +121,7 @@ def _from_scratch(
     return {
         "history": fitted.history,
         "test_accuracy": accuracy(fitted),
-        "trainable_parameters": transfer.trainable(fitted.servable),
+        "trainable_parameters": bases.trainable(fitted.servable),
     }
 
 
@@ -133,7 +134,7 @@ def _transfer(
         dataset.info,
         about=phases.about(TRANSFER),
     )
-    begun = replace(problem, begin=partial(transfer.take_over, base))
+    begun = replace(problem, begin=partial(bases.take_over, base))
     return supervised.fit(phases.context(TRANSFER), params, dataset, begun)
 
 
@@ -147,7 +148,7 @@ def _parts(
         "dropout": params.dropout,
         "unfreeze_layers": None if everything else params.unfreeze_layers,
     }
-    return transfer.architecture(base.pre, base.net, head)
+    return bases.architecture(base.pre, base.net, head)
 
 
 def _problem(

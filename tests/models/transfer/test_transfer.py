@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from models import transfer
 from models.backends import BACKENDS
 from models.checkpoints import read_checkpoint
 from models.data import BUILTIN
@@ -20,6 +19,7 @@ from models.nets.transfer import layers_in
 from models.pipelines import PIPELINES
 from models.publishing import Publication, publish
 from models.run import Outcome, RunContext
+from models.transfer import bases
 from tests.support.models import RecordingReporter, regression_model
 from tests.support.runs import Recorder, context
 
@@ -100,9 +100,9 @@ def test_frozen_dropout_drops_nothing_and_an_unfrozen_one_does() -> None:
     ],
 )
 def test_a_net_that_is_no_base_is_refused(net: dict[str, Any], message: str) -> None:
-    parts = transfer.architecture({"name": "identity"}, net, {"outputs": 5})
+    parts = bases.architecture({"name": "identity"}, net, {"outputs": 5})
     with pytest.raises(InvalidData, match=message):
-        transfer.check(parts, BUILTIN["digits-5-9"])
+        bases.check(parts, BUILTIN["digits-5-9"])
 
 
 def run(made: RunContext, **params: Any) -> Outcome:

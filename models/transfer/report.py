@@ -13,7 +13,7 @@ from models.artifacts import Artifacts
 from models.inspection.hooks import outputs_of
 from models.plots.feature_maps import MAPS
 from models.run import Outcome
-from models.transfer_run import Transferred, accuracy
+from models.transfer.run import Transferred, accuracy
 
 PANELS = {
     "Training loss": "train_loss",

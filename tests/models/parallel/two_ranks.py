@@ -1,4 +1,4 @@
-"""`python -m tests.models.two_ranks RANK DIRECTORY`: what one of two processes does in the tests.
+"""`python -m tests.models.parallel.two_ranks RANK DIRECTORY`: what one of two processes does in the tests.
 
 One start of torch for all that needs a second process; what it finds is looked at by the tests.
 """
@@ -20,9 +20,9 @@ from torch.nn.parallel import DistributedDataParallel
 from models.batches import Rows
 from models.checkpoints import Cadence
 from models.determinism import permutation, seed_everything
-from models.distributed import PeerLost, Ranks, join
 from models.errors import Interrupted, InvalidData
 from models.metrics import right_classes
+from models.parallel.distributed import PeerLost, Ranks, join
 from models.params import Optimizer, TrainingParams
 from models.training import Fit, Trained, Trainer
 from tests.support.runs import Recorder, context

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from models.distributed import environment
 from models.errors import InvalidData
-from tests.models.two_ranks import UNEVEN, net, train
+from models.parallel.distributed import environment
+from tests.models.parallel.two_ranks import UNEVEN, net, train
 
 Found = list[dict[str, Any]]
 
@@ -28,7 +28,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(directory: Path) -> Found:
     """What each of two ranks has to tell."""
-    command = [sys.executable, "-W", "error", "-m", "tests.models.two_ranks"]
+    command = [sys.executable, "-W", "error", "-m", "tests.models.parallel.two_ranks"]
     both = [
         subprocess.Popen([*command, str(rank), str(directory)], env={**os.environ, **environment()})
         for rank in (0, 1)

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models import pretrained
 from models.backends.eager import rebuild
 from models.data import DatasetInfo
 from models.errors import BaseUnavailable, ExportFailed, InvalidData
 from models.run import Reporter
 from models.servable import Servable, build
 from models.signature import Signature
+from models.transfer import pretrained
 
 SIGNATURE = "signature.json"
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from models.batches import Batch, Rows, batches
 from models.determinism import derive, random_state, restore_random_state, seed_everything
-from models.distributed import Ranks
 from models.errors import InvalidData
 from models.evaluation import Measure, evaluate
-from models.sharding import Share, share
+from models.parallel.distributed import Ranks
+from models.parallel.sharding import Share, share
 
 ASIDE = 3
 """What goes along with the gradients: the loss, and whether rank 0 wants to stop, or to save."""

@@ -12,10 +12,10 @@ import torch
 from torchvision.models import ResNet18_Weights
 from torchvision.models import resnet18 as torchvision_resnet18
 
-from models import pretrained
 from models.errors import DatasetUnavailable
 from models.pipelines import PIPELINES
 from models.publishing import publish
+from models.transfer import pretrained
 from tests.support.models import RecordingReporter
 from tests.support.runs import Recorder, context
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.sharding import FEWEST, share
+from models.parallel.sharding import FEWEST, share
 
 
 @given(rows=st.integers(1, 500), ranks=st.integers(1, 64))

@@ -28,7 +28,7 @@ class TabularParams(TrainingParams, frozen=True):
     net: Literal["mlp", "custom_mlp"] = Field(
         default="mlp",
         description="Fully connected layers: torch's (`mlp`), or the tutorial's own of section "
-        "10.2 with its leaky ReLU between them (`custom_mlp`)",
+        "10.2 with its leaky ReLU between them and nothing else to choose (`custom_mlp`)",
     )
     hidden: HiddenLayers = Field(default=[20])
     activation: Activation = "relu"

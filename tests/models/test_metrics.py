@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from models.metrics import (
+    absolute_errors,
     binary_scores,
     confusion,
     regression_scores,
     right_classes,
     right_signs,
+    roc,
 )
 
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
@@ -47,6 +49,21 @@ def test_binary_scores(pairs: list[tuple[int, int]]) -> None:
     assert binary_scores(actual, predicted) == pytest.approx(expected)
 
 
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), max_size=60), st.integers(0, 8))
+def test_roc(rows: list[tuple[bool, int]], score: int) -> None:
+    """With one row of each class in any case, and scores that are often equal."""
+    actual, levels = np.array([(True, score), (False, 4), *rows]).T
+    scores = (levels / 8).astype(np.float32)
+    false, true, area = roc(actual, scores)
+    expected = reference.roc_curve(actual, scores, drop_intermediate=False)[:2]
+    assert area == pytest.approx(reference.roc_auc_score(actual, scores))
+    assert np.trapezoid(true, false) == pytest.approx(area)
+    assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
+    assert {*zip(false, true, strict=True)} <= {*zip(*expected, strict=True)}
+    slopes = np.arctan2(np.diff(true), np.diff(false))
+    assert (np.abs(np.diff(slopes)) > 1e-9).all(), "no point on a straight line"
+
+
 def test_regression_scores() -> None:
     generator = np.random.default_rng(0)
     actual = generator.normal(5, 2, (50, 1)).astype(np.float32)
@@ -66,3 +83,7 @@ def test_counts_of_right_answers() -> None:
     assert right_classes(logits, torch.tensor([1, 0, 0])).item() == 2
     signs = torch.tensor([[-1.0], [2.0], [3.0], [-0.1]])
     assert right_signs(signs, torch.tensor([[0.0], [1.0], [0.0], [1.0]])).item() == 2
+
+
+def test_absolute_errors_are_summed() -> None:
+    assert absolute_errors(torch.tensor([[1.0], [5.0]]), torch.tensor([[3.0], [4.5]])).item() == 2.5

@@ -1,4 +1,4 @@
-"""`python -m tests.models.parallel.two_ranks RANK DIRECTORY`: what one of two processes does in the tests.
+"""`python -m tests.models.parallel.two_ranks RANK DIRECTORY`: one of two processes of the tests.
 
 One start of torch for all that needs a second process; what it finds is looked at by the tests.
 """

@@ -90,6 +90,16 @@ def test_a_perfect_model_says_that_nothing_is_misclassified(tmp_path: Path) -> N
     assert figure.texts[-1].get_text() == "Every test image was right."
 
 
+def test_a_confusion_of_more_classes_than_fit_is_drawn_without_counts(tmp_path: Path) -> None:
+    from models import plots
+
+    matrix = np.eye(60, dtype=np.int64)
+    figure = plots.confusion(matrix, [f"class {code}" for code in range(60)], "Many classes")
+    assert max(figure.get_size_inches()) < 30
+    assert not figure.axes[0].texts
+    figure.savefig(tmp_path / "many.png")
+
+
 def test_the_choices_in_the_params_are_used(tmp_path: Path) -> None:
     outcome, _ = run_pipeline(
         "binary-classification",

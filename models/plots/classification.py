@@ -25,6 +25,12 @@ from models.plots.style import (
 LARGEST = 24.0
 """Inches of a side; what has more classes than it can hold is drawn without its counts."""
 
+LABELS = 40
+"""Classes named on each axis; of more, every second or third one."""
+
+SHORT = 7
+"""Letters of a name that fit beside the next one's."""
+
 
 def decision_boundary(
     grid: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
@@ -97,12 +103,17 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str], title: str) -> 
         square=True,
         linewidths=0.6,
         linecolor=RULE,
-        xticklabels=list(classes),
-        yticklabels=list(classes),
+        xticklabels=False,
+        yticklabels=False,
         cbar_kws={"label": "Share of the actual class", "shrink": 0.8},
         ax=axes,
     )
+    # By hand: seaborn looks for labels that overlap, in a second for every ten of them.
+    named = range(0, len(classes), 1 + len(classes) // LABELS)
+    names, places = [classes[code] for code in named], [code + 0.5 for code in named]
+    axes.set_xticks(places, names, rotation=90 if max(map(len, names)) > SHORT else 0)
+    axes.set_yticks(places, names, rotation=0)
     axes.set_xlabel("Predicted", color=INK)
     axes.set_ylabel("Actual", color=INK)
-    axes.tick_params(length=0, labelrotation=0)
+    axes.tick_params(length=0)
     return figure

@@ -105,6 +105,18 @@ class Scheduler(PipelineParams, frozen=True):
     )
 
 
+class FastAdam(Optimizer, frozen=True):
+    """Adam at ten times its usual rate, for small nets."""
+
+    lr: LearningRate = 1e-2
+
+
+class Cosine(Scheduler, frozen=True):
+    """The rate falls to zero by the last epoch, so that its weights have settled."""
+
+    name: ScheduleName = "cosine"
+
+
 class EarlyStopping(PipelineParams, frozen=True):
     patience: int = Field(
         default=0,

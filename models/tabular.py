@@ -12,14 +12,8 @@ from models.params import (
     BatchNorm,
     Dropout,
     HiddenLayers,
-    ScheduleName,
-    Scheduler,
     TrainingParams,
 )
-
-
-class Cosine(Scheduler, frozen=True):
-    name: ScheduleName = "cosine"
 
 
 class TabularParams(TrainingParams, frozen=True):

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from models import tabular
 from models.lazy import lazy
-from models.params import BinaryLoss, Epochs, HiddenLayers, LearningRate, Optimizer
+from models.params import BinaryLoss, Cosine, Epochs, FastAdam, HiddenLayers
 from models.pipelines.base import Accepts, Pipeline
 from models.run import Outcome, RunContext
 from models.signature import TensorSpec
-from models.tabular import Cosine, TabularParams
+from models.tabular import TabularParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,10 +31,6 @@ GRID = 121
 
 SHOWN = 5000
 """Rows in the plane, the first ones, at most so many."""
-
-
-class FastAdam(Optimizer, frozen=True):
-    lr: LearningRate = 1e-2
 
 
 class BinaryClassificationParams(TabularParams, frozen=True):

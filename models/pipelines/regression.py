@@ -11,6 +11,7 @@ from models.lazy import lazy
 from models.params import (
     BatchNorm,
     BatchSize,
+    Cosine,
     Dropout,
     Epochs,
     HiddenLayers,
@@ -20,7 +21,7 @@ from models.params import (
 from models.pipelines.base import Accepts, Pipeline
 from models.run import Outcome, RunContext
 from models.signature import TensorSpec
-from models.tabular import Cosine, TabularParams
+from models.tabular import TabularParams
 
 if TYPE_CHECKING:
     import torch

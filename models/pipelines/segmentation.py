@@ -11,11 +11,9 @@ from models.errors import InvalidData
 from models.lazy import lazy
 from models.params import (
     BatchSize,
+    Cosine,
     Epochs,
-    LearningRate,
-    Optimizer,
-    ScheduleName,
-    Scheduler,
+    FastAdam,
     SegmentationLoss,
     TrainingParams,
 )
@@ -42,14 +40,6 @@ and fewer are shown."""
 
 FIGURES = ("test_dice", "test_iou", "test_loss")
 """Dice and IoU are means over the pictures, of the pixels with a probability above a half."""
-
-
-class FastAdam(Optimizer, frozen=True):
-    lr: LearningRate = 1e-2
-
-
-class Cosine(Scheduler, frozen=True):
-    name: ScheduleName = "cosine"
 
 
 class SegmentationParams(TrainingParams, frozen=True):

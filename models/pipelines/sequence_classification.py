@@ -11,13 +11,12 @@ from models.errors import InvalidData
 from models.lazy import lazy
 from models.params import (
     BatchSize,
+    Cosine,
     Dropout,
     Epochs,
     LearningRate,
     MulticlassLoss,
     Optimizer,
-    ScheduleName,
-    Scheduler,
     TrainingParams,
 )
 from models.pipelines.base import Accepts, Pipeline
@@ -42,10 +41,6 @@ batches of 32."""
 
 class AttentionAdam(Optimizer, frozen=True):
     lr: LearningRate = 5e-3
-
-
-class Cosine(Scheduler, frozen=True):
-    name: ScheduleName = "cosine"
 
 
 class SequenceClassificationParams(TrainingParams, frozen=True):

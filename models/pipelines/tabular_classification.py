@@ -8,11 +8,11 @@ from pydantic import Field
 
 from models import tabular
 from models.lazy import lazy
-from models.params import Epochs, LearningRate, MulticlassLoss, Optimizer
+from models.params import Cosine, Epochs, FastAdam, MulticlassLoss
 from models.pipelines.base import Accepts, Pipeline
 from models.run import Outcome, RunContext
 from models.signature import TensorSpec
-from models.tabular import Cosine, TabularParams
+from models.tabular import TabularParams
 
 if TYPE_CHECKING:
     import torch
@@ -22,10 +22,6 @@ else:
     torch = lazy("torch")
     artifacts, metrics = lazy("models.artifacts"), lazy("models.metrics")
     reports, supervised = lazy("models.reports"), lazy("models.supervised")
-
-
-class FastAdam(Optimizer, frozen=True):
-    lr: LearningRate = 1e-2
 
 
 class TabularClassificationParams(TabularParams, frozen=True):

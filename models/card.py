@@ -20,10 +20,12 @@ def model_card(
     backends: Mapping[str, Mapping[str, Any]],
     *,
     heldout: int,
+    certificates: str = "",
 ) -> str:
     """Markdown with the task, the metrics, the signature and the certificates.
 
     `backends` is the contract's object; `heldout` the number of rows certificates could draw on.
+    `certificates` says what was compared, where that is not the model as trained.
     """
     lines = ["# Model card", "", f"- Task: {task}"]
     if classes:
@@ -39,7 +41,8 @@ def model_card(
         "",
         "## Certificates",
         "",
-        f"Each backend against the model as trained, on up to {heldout} rows that training "
+        certificates
+        or f"Each backend against the model as trained, on up to {heldout} rows that training "
         "never saw.",
         "",
     ]
@@ -73,7 +76,6 @@ def _certificate_row(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     if parity is None:
         return (name, entry["status"], "", "", "", "", "")
     same = parity["argmax_agreement"]
-    allowed = parity["tolerance"]
     return (
         name,
         entry["status"],
@@ -81,8 +83,14 @@ def _certificate_row(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
         f"{parity['max_abs_error']:.2g}",
         f"{parity['max_rel_error']:.2g}",
         "" if same is None else f"{same:.2%}",
-        f"{allowed['abs']:.2g} + {allowed['rel']:.2g}·size",
+        _allowed(parity["tolerance"]),
     )
+
+
+def _allowed(tolerance: Mapping[str, float]) -> str:
+    if "abs" in tolerance:
+        return f"{tolerance['abs']:.2g} + {tolerance['rel']:.2g}·size"
+    return ", ".join(f"{name.replace('_', ' ')} {bound:g}" for name, bound in tolerance.items())
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

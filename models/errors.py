@@ -6,6 +6,7 @@ PipelineError
 │   └── RefusedUpload    an uploaded file is not what it should be; carries the field at fault
 ├── BaseUnavailable      the version that a run starts from is gone
 ├── Diverged             a loss or a metric became NaN or infinite
+├── RefusedModel         an imported file is no model that can be served; carries the field at fault
 ├── ExportFailed         a backend could not export or load the trained model
 ├── CannotInspect        a trained model cannot be looked into as asked; carries the field at fault
 │   └── LayerNotFound    it has no layer of that name
@@ -49,6 +50,17 @@ class Diverged(PipelineError):
 
 class ExportFailed(PipelineError):
     code = "export_failed"
+
+
+class RefusedModel(PipelineError):
+    """The message names the tensor or the operator, what was expected and what came."""
+
+    code = "invalid_model"
+
+    def __init__(self, message: str, field: str = "file") -> None:
+        super().__init__(message)
+        self.field = field
+        """Of the import's form: `file`, `architecture`, `signature`, `classes` or `task`."""
 
 
 class CannotInspect(PipelineError):

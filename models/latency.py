@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
@@ -12,15 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models import host
 from models.backends.base import Runner
+from models.fingerprints import machine_cores
 from models.intervals import METHOD, mean_interval
 from models.parity import max_abs_error
 from models.rows import Tensors, take
@@ -37,8 +36,6 @@ SETTLE_NS = 12_000_000
 backends stop spinning (torch's OpenMP pool after 11 ms, ONNX Runtime's after 5; measured)."""
 OVERRUN = 3
 """Times its planned time that a case may take on average before blocks are left out."""
-
-CPUINFO = Path("/proc/cpuinfo")
 
 Clock = Callable[[], int]
 
@@ -114,13 +111,11 @@ def environment(threads: int | None) -> dict[str, Any]:
     """What the figures depend on: processor, threads of a call (None: the library's default),
     versions, the date, and how the intervals were made."""
     return {
-        "cpu_model": _cpu_model(),
-        "cores": _cores(),
+        "cpu_model": host.cpu_model(),
+        "cores": host.cores(),
+        "machine_cores": machine_cores(),
         "threads": threads,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "onnxruntime", "numpy")},
-        },
+        "versions": host.versions(),
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "date": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "method": METHOD,
@@ -204,19 +199,3 @@ def _no_garbage_collection() -> Generator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _cores() -> int:
-    """Those that this process may run on, where the system can say."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _cpu_model() -> str:
-    try:
-        lines = CPUINFO.read_text().splitlines()
-    except OSError:  # not Linux
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

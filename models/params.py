@@ -220,6 +220,13 @@ class TrainingParams(PipelineParams, frozen=True):
         "`plateau` needs it and else nothing, and then the training loss judges. The test rows "
         "never do.",
     )
+    variants: list[Literal["int8", "bf16"]] = Field(
+        default=[],
+        max_length=2,
+        description="Backends of fewer bits to publish besides: `onnxruntime-int8`, calibrated on "
+        "training rows, and `onnxruntime-bf16`. Each is certified by a bound of its own, and "
+        "never picked by `auto` unless the version's owner allows it.",
+    )
     checkpoint_every: int | None = Field(
         default=None,
         ge=1,

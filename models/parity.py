@@ -5,7 +5,7 @@ Every batch of every size is run through both, on held-out rows, and compared el
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,13 +97,20 @@ class Reference:
     answers: list[dict[str, NDArray[Any]]]
 
 
-def answer_all(trained: Runner, rows: Tensors) -> Reference:
+def answer_all(
+    trained: Runner,
+    rows: Tensors,
+    *,
+    max_rows: int = MAX_ROWS,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+) -> Reference:
     """Ask the trained model once, for the certificates of all backends.
 
-    Each batch size goes over all held-out `rows` (64 at most). Raises what the runner raises.
+    Each batch size goes over all held-out `rows` (`max_rows` at most). Raises what the runner
+    raises.
     """
-    used = min(row_count(rows), MAX_ROWS)
-    batches = list(_batches(take(rows, 0, used)))
+    used = min(row_count(rows), max_rows)
+    batches = list(_batches(take(rows, 0, used), batch_sizes))
     return Reference(used, batches, [trained.run(batch) for batch in batches])
 
 
@@ -150,10 +157,33 @@ def max_abs_error(expected: Tensors, got: Tensors) -> float:
     return worst
 
 
-def _batches(rows: Tensors) -> Iterator[dict[str, NDArray[Any]]]:
+def agree(expected: Tensors, got: Tensors) -> bool:
+    """Whether all outputs are equal within `float32_tolerance` of the expected ones, text exactly.
+    NaN agrees with nothing."""
+    tolerance = float32_tolerance(_largest([numbers(expected)]))
+    for name, want in expected.items():
+        have = got[name]
+        if want.shape != have.shape or want.dtype != have.dtype:
+            return False
+        if want.dtype == np.object_:
+            if not np.array_equal(want, have):
+                return False
+            continue
+        wanted = want.astype(np.float64)
+        if not (np.abs(have.astype(np.float64) - wanted) <= tolerance.allowed(wanted)).all():
+            return False
+    return True
+
+
+def numbers(arrays: Tensors) -> dict[str, NDArray[Any]]:
+    """Those that are no text."""
+    return {name: array for name, array in arrays.items() if array.dtype != np.object_}
+
+
+def _batches(rows: Tensors, sizes: Sequence[int]) -> Iterator[dict[str, NDArray[Any]]]:
     """Batches of each size that together cover all rows; read-only, so that a model that works in
     place cannot change what the other side is given."""
-    for size in BATCH_SIZES:
+    for size in sizes:
         for start in range(0, row_count(rows), size):
             batch = take(rows, start, size)
             for array in batch.values():

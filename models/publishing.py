@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.backends import BACKENDS
+from models import closeness
+from models.backends import BACKENDS, VARIANTS
 from models.backends.base import Backend
 from models.backends.torchscript import ScriptedBackend
 from models.card import model_card
@@ -19,7 +20,7 @@ from models.parity import answer_all
 from models.rows import Tensors, row_count
 from models.run import Reporter
 from models.signature import Signature
-from models.verdicts import THREADS, Verdict, verdict
+from models.verdicts import THREADS, Verdict, variant_verdict, verdict
 
 if TYPE_CHECKING:
     import models.torch_runner as torch_runner
@@ -48,6 +49,10 @@ class TrainedModel:
     """Raw rows that training never saw, by input name; 64 where there are so many."""
     checkpoint: Path | None = None
     """The training's last checkpoint, to go on from; None where there is none."""
+    calibration: Tensors | None = None
+    """Raw rows of the training data, for `variants`; None where there are none."""
+    variants: Sequence[str] = ()
+    """Names of `VARIANTS` to make besides."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,12 @@ def publish(
         if name == "torchscript":
             verdicts[name]["scripted"] = verdict(SCRIPTED, trained, reference, directory)
         _tell(report, name, verdicts[name])
+    made = {name: VARIANTS[name] for name in trained.variants}
+    if made:
+        reference = closeness.reference(in_memory, trained.heldout)
+    for name, backend in made.items():
+        verdicts[name] = variant_verdict(backend, trained, reference, directory)
+        _tell(report, name, verdicts[name])
     _write_texts(trained, verdicts, directory)
     return Publication(
         trained.signature,
@@ -144,7 +155,7 @@ def publish(
         trained.classes,
         trained.metrics,
         verdicts,
-        _files(trained, directory, backends),
+        _files(trained, directory, {**backends, **made}),
     )
 
 

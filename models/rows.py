@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from models.signature import LENGTHS, Signature, TensorSpec
+from models.signature import BYTES, LENGTHS, Signature, TensorSpec
 
 Tensors = Mapping[str, NDArray[Any]]
 """Named arrays, batch first."""
 
 FREE_SIZE = 16
 """What a made-up row takes for a dimension that may vary."""
+
+WORDS = (b"", b"a", b"torch", b"caf\xc3\xa9")
+"""What made-up text is drawn from."""
 
 
 def row_count(rows: Tensors) -> int:
@@ -40,7 +43,7 @@ def synthetic(
 
     Features of a model that standardises are drawn from N(mean, std²) of the statistics in
     `directory`; other floats from [0, 1), pixels from 0 to 255; sequences
-    are as long as they are made; other integers (ids) are 1.
+    are as long as they are made; other integers (ids) are 1; text is a few words.
     """
     rng = np.random.default_rng(seed)
     made = {spec.name: _draw(spec, count, rng) for spec in signature.inputs}
@@ -66,6 +69,8 @@ def _draw(spec: TensorSpec, count: int, rng: np.random.Generator) -> NDArray[Any
     shape = (count, *(FREE_SIZE if size < 0 else size for size in spec.row_shape))
     if spec.dtype.kind == "f":
         return rng.random(shape).astype(spec.dtype)
+    if spec.datatype == BYTES:
+        return np.array(WORDS, np.object_)[rng.integers(0, len(WORDS), shape)]
     if spec.dtype == np.uint8:
         return rng.integers(0, 256, shape, dtype=np.uint8)
     return np.ones(shape, spec.dtype)

@@ -24,6 +24,11 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "FP32": np.dtype(np.float32),
     "FP64": np.dtype(np.float64),
 }
+"""Of numbers. Text is `BYTES`."""
+
+BYTES = "BYTES"
+"""Text: an array of objects, each of which is a Python `bytes` of UTF-8."""
+TEXT = np.dtype(np.object_)
 
 
 LENGTHS = "lengths"
@@ -42,7 +47,7 @@ class TensorSpec:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return DATATYPES[self.datatype]
+        return TEXT if self.datatype == BYTES else DATATYPES[self.datatype]
 
     @property
     def row_shape(self) -> tuple[int, ...]:

@@ -32,6 +32,9 @@ from models.transforms import Destandardize, Normalize, Standardize
 HELD_OUT = 256
 """Test rows that go along for the certificates; the first ones, at most so many."""
 
+CALIBRATION = 256
+"""Training rows that go along for variants of fewer bits."""
+
 DEFAULT_VALIDATION = 0.1
 
 
@@ -62,6 +65,8 @@ class Fitted:
     trained: Trained
     problem: Problem
     watched: str
+    variants: tuple[str, ...] = ()
+    """Backends of fewer bits that the job asks for."""
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -143,7 +148,8 @@ def fit(context: RunContext, params: TrainingParams, dataset: Dataset, problem: 
         about=_about(dataset, servable, params, context) | dict(problem.about),
     )
     trained = Trainer(task, params, context).run()
-    return Fitted(dataset, servable.cpu().eval(), trained, problem, task.watched)
+    variants = tuple(dict.fromkeys(f"onnxruntime-{bits}" for bits in params.variants))
+    return Fitted(dataset, servable.cpu().eval(), trained, problem, task.watched, variants)
 
 
 def _about(
@@ -178,6 +184,8 @@ def outcome(fitted: Fitted, metrics: Mapping[str, float], **results: Any) -> Out
         dict(metrics),
         held_out,
         trained.checkpoint.path,
+        _calibration(dataset) if fitted.variants else None,
+        fitted.variants,
     )
     figures = {
         **metrics,
@@ -191,6 +199,14 @@ def outcome(fitted: Fitted, metrics: Mapping[str, float], **results: Any) -> Out
         "test_rows": len(dataset.test),
     }
     return Outcome({**figures, **results}, model, {"dataset_sha256": dataset.sha256})
+
+
+def _calibration(dataset: Dataset) -> dict[str, NDArray[Any]]:
+    """Training rows from all over, for what may be sorted by class."""
+    count = min(CALIBRATION, len(dataset.train))
+    return inputs_of(
+        dataset, dataset.train[np.linspace(0, len(dataset.train) - 1, count, dtype=int)]
+    )
 
 
 def _divide(

@@ -28,13 +28,20 @@ class TorchRunner:
     """
 
     def __init__(
-        self, module: Callable[..., Any], signature: Signature, *, threads: int | None = None
+        self,
+        module: Callable[..., Any],
+        signature: Signature,
+        *,
+        threads: int | None = None,
+        channels_last: bool = False,
     ) -> None:
+        """With `channels_last` inputs of four dimensions are laid out so before each call."""
         self._module = module
         self._signature = signature
         self._input_names = [spec.name for spec in signature.inputs]
         self._output_names = [spec.name for spec in signature.outputs]
         self._threads = threads
+        self._tensor = _picture if channels_last else _tensor
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
         if row_count(inputs) == 0:
@@ -54,7 +61,7 @@ class TorchRunner:
 
     def _call(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
         with torch.inference_mode():
-            outputs = self._module(*[_tensor(inputs[name]) for name in self._input_names])
+            outputs = self._module(*[self._tensor(inputs[name]) for name in self._input_names])
             if isinstance(outputs, torch.Tensor):
                 outputs = (outputs,)
             return {
@@ -74,3 +81,10 @@ def _tensor(array: NDArray[Any]) -> torch.Tensor:
     if array.flags.carray:
         return torch.from_numpy(array)
     return torch.from_numpy(np.array(array, order="C")).clone()
+
+
+def _picture(array: NDArray[Any]) -> torch.Tensor:
+    tensor = _tensor(array)
+    if tensor.ndim != 4:
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last)

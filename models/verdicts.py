@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.backends.base import Backend, Runner, export_failed
+from models.closeness import Closeness, certify_close
 from models.errors import ExportFailed
 from models.parity import BIT_EQUAL, Certificate, Reference, certify
+from models.rows import Tensors
+from models.signature import Signature
 
 if TYPE_CHECKING:
     from models.publishing import TrainedModel
@@ -16,6 +21,7 @@ THREADS = 1
 """Certificates are made on one thread: the same bits however many cores there are, and no threads
 that wait for each other on a busy machine (ResNet-18, two cores: forty times slower, measured)."""
 
+Judge = Callable[[Runner, Reference, Signature], Certificate | Closeness]
 Verdict = dict[str, Any]
 """An entry of the contract's `backends`: status, reason and parity."""
 
@@ -28,11 +34,36 @@ def verdict(
     `failed` where it cannot be exported or loaded or does not run, and then there is no file;
     `rejected` where its answers differ. Both with the reason.
     """
+    tolerance = BIT_EQUAL if backend.name == "eager" else None
+    judge = partial(certify, task=trained.task, tolerance=tolerance)
+    return _judged(backend, trained, trained.heldout, reference, directory, judge)
+
+
+def variant_verdict(
+    backend: Backend, trained: TrainedModel, reference: Reference, directory: Path
+) -> Verdict:
+    """The same for a backend of `VARIANTS`: made with rows of the training data, by a bound of its
+    own, and not for `auto` to pick. `reference` is `closeness`'s."""
+    if trained.calibration is None:
+        return _entry("failed", "there are no training rows to calibrate with") | {"auto": False}
+    judge = partial(certify_close, task=trained.task)
+    found = _judged(backend, trained, trained.calibration, reference, directory, judge)
+    return found | {"auto": False}
+
+
+def _judged(
+    backend: Backend,
+    trained: TrainedModel,
+    example: Tensors,
+    reference: Reference,
+    directory: Path,
+    judge: Judge,
+) -> Verdict:
     try:
-        backend.export(trained.servable, trained.heldout, trained.signature, directory)
+        backend.export(trained.servable, example, trained.signature, directory)
         runner = backend.load(directory, trained.signature, threads=THREADS)
         try:
-            certificate = _certificate(backend, runner, reference, trained)
+            certificate = _certificate(runner, reference, trained, judge)
         finally:
             runner.close()
     except ExportFailed as error:
@@ -43,16 +74,10 @@ def verdict(
 
 
 def _certificate(
-    backend: Backend, runner: Runner, reference: Reference, trained: TrainedModel
-) -> Certificate:
+    runner: Runner, reference: Reference, trained: TrainedModel, judge: Judge
+) -> Certificate | Closeness:
     try:
-        return certify(
-            runner,
-            reference,
-            trained.signature,
-            task=trained.task,
-            tolerance=BIT_EQUAL if backend.name == "eager" else None,
-        )
+        return judge(runner, reference, trained.signature)
     except Exception as error:  # whatever the library raises where the exported model does not run
         raise export_failed("the exported model does not run", error) from error
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,6 +17,12 @@ from models.signature import Signature
 
 if TYPE_CHECKING:
     from models.servable import Servable
+
+
+Options = Mapping[str, Any]
+"""How to load, besides threads: JSON-ready, in the backend's own words."""
+
+DEFAULTS: Options = MappingProxyType({})
 
 
 class Runner(Protocol):
@@ -37,7 +45,7 @@ class Backend(Protocol):
     """One way to run a model. Implementations are stateless; one instance each in the table."""
 
     name: str
-    """The word that clients use: `eager`, `torchscript`, `onnxruntime`."""
+    """The word that clients use: `eager`, `torchscript`, `onnxruntime`, `torchexport`."""
     file: str
     """The file that `export` writes, in the version's directory."""
     media_type: str
@@ -51,12 +59,34 @@ class Backend(Protocol):
         """
         ...
 
-    def load(self, directory: Path, signature: Signature, *, threads: int | None = None) -> Runner:
+    def load(
+        self,
+        directory: Path,
+        signature: Signature,
+        *,
+        threads: int | None = None,
+        options: Options = DEFAULTS,
+    ) -> Runner:
         """Open what `export` wrote. `threads`: for one call; None leaves it to the library.
+        `options`: one of `choices`, or nothing.
 
         Raises `ExportFailed` if the file is missing or cannot be read.
         """
         ...
+
+    def choices(self, signature: Signature, *, compiled: Path | None = None) -> tuple[Options, ...]:
+        """Other options than the default that may be faster on some host, the most promising first.
+        They change how soon an answer comes, and nothing else about it.
+
+        `compiled` is where this host may keep code compiled for it, where that was asked for: it
+        takes a compiler, and minutes.
+        """
+        ...
+
+
+def takes_pictures(signature: Signature) -> bool:
+    """Whether an input is a batch of pictures, whose layout in memory may be chosen."""
+    return any(len(spec.shape) == 4 for spec in signature.inputs)
 
 
 def empty_outputs(signature: Signature) -> dict[str, NDArray[Any]]:

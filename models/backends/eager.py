@@ -9,7 +9,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from models.backends.base import Runner, Tensors, export_failed, need
+from models.backends.base import (
+    DEFAULTS,
+    Options,
+    Runner,
+    Tensors,
+    export_failed,
+    need,
+    takes_pictures,
+)
 from models.errors import ExportFailed
 from models.files import write_atomically
 from models.lazy import lazy
@@ -17,6 +25,7 @@ from models.signature import Signature
 
 if TYPE_CHECKING:
     import safetensors.torch as safetensors_torch
+    import torch
 
     import models.servable as servables
     import models.torch_runner as torch_runner
@@ -24,9 +33,13 @@ if TYPE_CHECKING:
 else:
     safetensors_torch = lazy("safetensors.torch")
     servables = lazy("models.servable")
+    torch = lazy("torch")
     torch_runner = lazy("models.torch_runner")
 
 ARCHITECTURE = "architecture.json"
+
+CHANNELS_LAST: Options = {"channels_last": True}
+"""Pictures in memory with the channels of a pixel side by side, as convolutions may prefer them."""
 
 
 class EagerBackend:
@@ -51,9 +64,22 @@ class EagerBackend:
         write_atomically(directory / ARCHITECTURE, architecture.encode())
         write_atomically(directory / self.file, weights)
 
-    def load(self, directory: Path, signature: Signature, *, threads: int | None = None) -> Runner:
-        model = rebuild(directory).requires_grad_(False)
-        return torch_runner.TorchRunner(model, signature, threads=threads)
+    def load(
+        self,
+        directory: Path,
+        signature: Signature,
+        *,
+        threads: int | None = None,
+        options: Options = DEFAULTS,
+    ) -> Runner:
+        model: Any = rebuild(directory).requires_grad_(False)
+        last = bool(options.get("channels_last"))
+        if last:
+            model = model.to(memory_format=torch.channels_last)
+        return torch_runner.TorchRunner(model, signature, threads=threads, channels_last=last)
+
+    def choices(self, signature: Signature, *, compiled: Path | None = None) -> tuple[Options, ...]:
+        return (CHANNELS_LAST,) if takes_pictures(signature) else ()
 
 
 def rebuild(directory: Path) -> Servable:

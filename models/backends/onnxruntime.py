@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.backends.base import (
+    DEFAULTS,
+    Options,
     Runner,
     Tensors,
     closed,
@@ -25,6 +27,7 @@ from models.files import write_atomically
 from models.lazy import lazy
 from models.rows import row_count, take
 from models.signature import Signature
+from models.text_runner import with_text
 
 if TYPE_CHECKING:
     import onnx
@@ -44,6 +47,16 @@ SPIN_US = "1000"
 burns 41 ms of a core after each one (measured, 1.32), which belong to the event loop and, in a
 benchmark, to the next backend; 1 ms answers calls in a row as fast and burns 2 to 5 ms."""
 
+LEVEL, PATTERN = "graph_optimization_level", "memory_pattern"
+CHOICES: tuple[Options, ...] = (
+    {LEVEL: "enable_extended"},
+    {LEVEL: "enable_basic"},
+    {PATTERN: False},
+    {LEVEL: "disable_all"},
+)
+"""The default level rewrites convolutions for the processor's vectors, which does not always pay;
+a memory pattern is made anew for each batch size that comes."""
+
 NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
@@ -57,12 +70,12 @@ class OnnxRuntimeBackend:
     ) -> None:
         batch = take(example, 0, EXAMPLE_ROWS)
         try:
-            with _quiet():
+            with quiet():
                 program: Any = torch.onnx.export(
                     servable.eval(),
                     tuple(torch.from_numpy(batch[spec.name]) for spec in signature.inputs),
                     dynamo=True,
-                    dynamic_shapes=(_dynamic_shapes(signature),),
+                    dynamic_shapes=(dynamic_shapes(signature),),
                     input_names=[spec.name for spec in signature.inputs],
                     output_names=[spec.name for spec in signature.outputs],
                     external_data=False,
@@ -75,20 +88,35 @@ class OnnxRuntimeBackend:
             raise export_failed("conversion to ONNX failed", error) from error
         write_atomically(directory / self.file, model.SerializeToString())
 
-    def load(self, directory: Path, signature: Signature, *, threads: int | None = None) -> Runner:
-        file = need(directory / self.file)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
-        options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
-        try:
-            session = onnxruntime.InferenceSession(
-                file, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its exceptions have no common base but Exception
-            raise export_failed(f"{self.file} cannot be read", error) from error
-        _check_names(self.file, session, signature)
-        return OnnxRunner(session, signature)
+    def load(
+        self,
+        directory: Path,
+        signature: Signature,
+        *,
+        threads: int | None = None,
+        options: Options = DEFAULTS,
+    ) -> Runner:
+        return open_session(need(directory / self.file), signature, threads, options)
+
+    def choices(self, signature: Signature, *, compiled: Path | None = None) -> tuple[Options, ...]:
+        return CHOICES
+
+
+def open_session(file: Path, signature: Signature, threads: int | None, options: Options) -> Runner:
+    """What `Backend.load` says, for any ONNX file."""
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    settings.intra_op_num_threads = threads or 0
+    settings.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
+    level = f"ORT_{options.get(LEVEL, 'enable_all')}".upper()
+    settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    settings.enable_mem_pattern = options.get(PATTERN, True)
+    try:
+        session = onnxruntime.InferenceSession(file, settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no common base but Exception
+        raise export_failed(f"{file.name} cannot be read", error) from error
+    _check_names(file.name, session, signature)
+    return with_text(OnnxRunner(session, signature), signature)
 
 
 class OnnxRunner:
@@ -122,7 +150,7 @@ def _aligned(array: NDArray[Any]) -> NDArray[Any]:
     return array if array.flags.aligned else np.array(array)
 
 
-def _dynamic_shapes(signature: Signature) -> tuple[dict[int, Any], ...]:
+def dynamic_shapes(signature: Signature) -> tuple[dict[int, Any], ...]:
     """A name for each dimension that may vary; the batch is one and the same in all inputs."""
     batch = torch.export.Dim("batch", min=0)
     return tuple(
@@ -161,7 +189,7 @@ def _forget_nodes(nodes: Any) -> None:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
+def quiet() -> Generator[None]:
     """Without the exporter's progress notes and its warnings about its own internals: whether the
     conversion is right is for the certificate to say."""
     loggers = [logging.getLogger(name) for name in NOISY_LOGGERS]

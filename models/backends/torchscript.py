@@ -14,7 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.backends.base import Runner, Tensors, export_failed, need
+from models.backends.base import (
+    DEFAULTS,
+    Options,
+    Runner,
+    Tensors,
+    export_failed,
+    need,
+    takes_pictures,
+)
 from models.files import write_atomically
 from models.lazy import lazy
 from models.rows import take
@@ -56,16 +64,31 @@ class TorchScriptBackend:
             raise export_failed("tracing failed", error) from error
         write_atomically(directory / self.file, _without_sources(buffer))
 
-    def load(self, directory: Path, signature: Signature, *, threads: int | None = None) -> Runner:
+    def load(
+        self,
+        directory: Path,
+        signature: Signature,
+        *,
+        threads: int | None = None,
+        options: Options = DEFAULTS,
+    ) -> Runner:
         """Optimised on loading, not before saving: the result depends on the host's CPU."""
         file = need(directory / self.file)
+        last = bool(options.get("channels_last"))
         try:
             with _quiet():
                 module: Any = torch.jit.load(file, map_location="cpu")
-                module = torch.jit.optimize_for_inference(module)
+                if options.get("optimize", True):
+                    module = torch.jit.optimize_for_inference(module)
         except Exception as error:  # RuntimeError, ValueError, zip and pickle errors
             raise export_failed(f"{self.file} cannot be read", error) from error
-        return torch_runner.TorchRunner(module, signature, threads=threads)
+        return torch_runner.TorchRunner(module, signature, threads=threads, channels_last=last)
+
+    def choices(self, signature: Signature, *, compiled: Path | None = None) -> tuple[Options, ...]:
+        """The frozen graph as it was saved; weights of a frozen graph are constants, so that only
+        the input can be laid out anew."""
+        last = ({"optimize": False, "channels_last": True},) if takes_pictures(signature) else ()
+        return ({"optimize": False}, *last)
 
 
 class ScriptedBackend:
@@ -91,7 +114,14 @@ class ScriptedBackend:
             raise export_failed("scripting failed", error) from error
         write_atomically(directory / self.file, _without_sources(buffer))
 
-    def load(self, directory: Path, signature: Signature, *, threads: int | None = None) -> Runner:
+    def load(
+        self,
+        directory: Path,
+        signature: Signature,
+        *,
+        threads: int | None = None,
+        options: Options = DEFAULTS,
+    ) -> Runner:
         file = need(directory / self.file)
         try:
             with _quiet():
@@ -99,6 +129,9 @@ class ScriptedBackend:
         except Exception as error:  # as above
             raise export_failed(f"{self.file} cannot be read", error) from error
         return torch_runner.TorchRunner(module, signature, threads=threads)
+
+    def choices(self, signature: Signature, *, compiled: Path | None = None) -> tuple[Options, ...]:
+        return ()
 
 
 @contextmanager

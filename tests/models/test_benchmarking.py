@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from models.latency_plot import draw
 from models.publishing import publish
 from models.rows import synthetic, take
 from models.signature import Signature, TensorSpec
+from models.tuning import Tuner
 from tests.support.models import FunctionRunner, RecordingReporter, regression_model, signature
 
 
@@ -58,6 +60,37 @@ def test_eager_is_the_reference_even_where_it_is_not_timed(version: Path) -> Non
     (row,) = found["results"]
     assert row["backend"] == "onnxruntime"
     assert row["max_abs_error"] is not None
+
+
+def test_without_threads_backends_are_loaded_as_they_are_served(
+    version: Path, tmp_path: Path
+) -> None:
+    specs = regression_model().signature
+    tuner = Tuner(tmp_path, budget_s=0.05)
+    served = tuner.open(BACKENDS["onnxruntime"], version, specs)
+    served.runner.close()
+    found = benchmark(
+        version,
+        specs,
+        backends=["onnxruntime"],
+        batch_sizes=[1],
+        min_time_s=0.01,
+        tuner=tuner,
+    )
+    assert found["environment"]["threads"] is None
+    assert found["environment"]["loaded"]["onnxruntime"] == served.choice.to_json()
+
+
+def test_a_model_without_eager_has_no_errors_to_tell(version: Path, tmp_path: Path) -> None:
+    shutil.copy(version / "model.onnx", tmp_path)
+    found = benchmark(
+        tmp_path,
+        regression_model().signature,
+        backends=["onnxruntime"],
+        batch_sizes=[1],
+        min_time_s=0.01,
+    )
+    assert found["results"][0]["max_abs_error"] is None
 
 
 class Loading:

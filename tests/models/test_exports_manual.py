@@ -69,8 +69,8 @@ def test_it_does_what_the_manual_says(
 
 
 def test_there_is_a_snippet_for_every_file_that_holds_weights() -> None:
-    assert len(SNIPPETS) == 6
+    assert len(SNIPPETS) == 7
     text = "".join(SNIPPETS)
-    for file in ("onnx", "torchscript.pt", "scripted.pt", "safetensors"):
+    for file in ("onnx", "torchscript.pt", "scripted.pt", "pt2", "safetensors"):
         assert f"model.{file}" in text
     assert "checkpoint.pt" in text

@@ -30,6 +30,7 @@ FILES = {
     "model.torchscript.pt",
     "model.scripted.pt",
     "model.onnx",
+    "model.pt2",
     "signature.json",
     "card.md",
 }
@@ -77,7 +78,7 @@ def test_the_files_are_there_whole_and_described(tmp_path: Path, report: Recordi
     card = (tmp_path / "card.md").read_text()
     for part in ("multiclass", "circle, square, other", "test_accuracy", "probabilities"):
         assert part in card
-    assert card.count("| certified |") == 4
+    assert card.count("| certified |") == 5
 
 
 def test_it_goes_through_json_and_back(tmp_path: Path, report: RecordingReporter) -> None:
@@ -123,7 +124,9 @@ def test_one_backends_failure_stops_no_other(
     assert found["onnxruntime"]["parity"] is None
     assert "conversion to ONNX failed" in found["onnxruntime"]["reason"]
     assert "model.onnx" not in {file.name for file in publication.files}
-    assert [level for level, _, _ in report.logs] == ["info", "warning", "warning"]
+    assert found["torchexport"]["status"] == "failed"
+    assert found["torchexport"]["reason"].startswith("torch.export failed: ")
+    assert [level for level, _, _ in report.logs] == ["info", *["warning"] * 3]
     assert "rejected: batch size" in report.logs[1][1]
     assert "- onnxruntime: conversion" in (tmp_path / "card.md").read_text()
 

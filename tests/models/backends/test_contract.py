@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models import backends
-from models.backends import BACKENDS, DEFAULT_ORDER
+from models.backends import BACKENDS, DEFAULT_ORDER, EVERY
 from models.backends.base import Backend, Runner
 from models.rows import take
 from tests.support.models import Exported, image_model
@@ -21,10 +21,10 @@ from tests.support.models import Exported, image_model
 def test_every_file_of_the_folder_is_in_the_table() -> None:
     folder = Path(backends.__path__[0])
     files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base"}
-    assert files == set(BACKENDS)
-    assert all(name == backend.name for name, backend in BACKENDS.items())
+    assert files == {name.replace("-", "_") for name in EVERY}
+    assert all(name == backend.name for name, backend in EVERY.items())
     assert sorted(DEFAULT_ORDER) == sorted(BACKENDS)
-    assert len({backend.file for backend in BACKENDS.values()}) == len(BACKENDS)
+    assert len({backend.file for backend in EVERY.values()}) == len(EVERY)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 32])
@@ -37,6 +37,17 @@ def test_answers_as_the_trained_model_does(backend: Backend, exported: Exported,
         assert got[spec.name].dtype == spec.dtype
         assert got[spec.name].flags.c_contiguous
         np.testing.assert_allclose(got[spec.name], expected[spec.name], rtol=1e-4, atol=1e-5)
+
+
+def test_every_choice_gives_the_same_answers(backend: Backend, exported: Exported) -> None:
+    signature, batch = exported.trained.signature, take(exported.trained.heldout, 3, 7)
+    expected = exported.expected(batch)
+    for options in backend.choices(signature):
+        runner = backend.load(exported.directory, signature, threads=1, options=options)
+        got = runner.run(batch)
+        for spec in signature.outputs:
+            assert got[spec.name].flags.c_contiguous
+            np.testing.assert_allclose(got[spec.name], expected[spec.name], rtol=1e-4, atol=1e-5)
 
 
 def test_zero_rows_give_an_empty_answer_of_the_right_shape(

@@ -30,7 +30,7 @@ def test_digits_are_told_apart(net: str, tmp_path: Path) -> None:
     assert outcome.model is not None
     verdicts = publish(outcome.model, tmp_path / "version", report=RecordingReporter()).backends
     assert {name: entry["status"] for name, entry in verdicts.items()} == dict.fromkeys(
-        ("eager", "torchscript", "onnxruntime"), "certified"
+        ("eager", "torchscript", "onnxruntime", "torchexport"), "certified"
     )
 
 

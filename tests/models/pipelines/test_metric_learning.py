@@ -106,5 +106,6 @@ def test_every_backend_gives_the_same_embeddings(ran: Ran, tmp_path: Path) -> No
     assert {name: entry["status"] for name, entry in published.backends.items()} == {
         "eager": "certified",
         "torchscript": "certified",
+        "torchexport": "certified",
         "onnxruntime": "certified",
     }

@@ -69,5 +69,6 @@ def test_every_backend_gives_the_same_masks(ran: Ran, tmp_path: Path) -> None:
     assert {name: entry["status"] for name, entry in published.backends.items()} == {
         "eager": "certified",
         "torchscript": "certified",
+        "torchexport": "certified",
         "onnxruntime": "certified",
     }

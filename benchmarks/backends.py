@@ -1,8 +1,8 @@
 """Latency of every backend on this machine: `python -m benchmarks.backends`.
 
 Two models, published and certified the way a job does it, with fresh weights, because times do
-not depend on what was learned: the tutorial's MLP 784-128-64-10, and a tiny one. Prints Markdown;
-`--plot DIRECTORY` also draws.
+not depend on what was learned: the tutorial's MLP 784-128-64-10, and a tiny one. Then what `auto`
+makes of it, through the engine that serves. Prints Markdown; `--plot DIRECTORY` also draws.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks import auto
 from models.benchmarking import benchmark, certified
 from models.latency import environment
 from models.latency_plot import draw
@@ -23,6 +24,7 @@ from models.publishing import TrainedModel, publish
 from models.run import Level
 from models.servable import build
 from models.signature import Signature, TensorSpec
+from services import logging
 
 MODELS: dict[str, dict[str, Any]] = {
     "MLP 784-128-64-10": {"inputs": 784, "hidden": [128, 64], "outputs": 10, "dropout": 0.2},
@@ -100,9 +102,12 @@ def main() -> None:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--plot", type=Path, help="directory for a PNG of each model")
     options = parser.parse_args()
+    logging.configure("benchmarks", level="error", log_format="console")
     for title, net in MODELS.items():
-        found = timed(model(net), options)
+        found, automatic = timed(model(net), options)
         print(f"\n## {title}\n", *table(found), sep="\n")
+        print("\n`auto`, loaded as it is served, against each that it may pick:\n")
+        print(*automatic, sep="\n")
         if options.plot:
             options.plot.mkdir(parents=True, exist_ok=True)
             name = f"backends-{title.split()[0].lower()}.png"
@@ -110,11 +115,11 @@ def main() -> None:
     print("\n" + environment_line(environment(options.threads)))
 
 
-def timed(trained: TrainedModel, options: argparse.Namespace) -> dict[str, Any]:
-    """Publish `trained` in a temporary directory and time its certified backends."""
+def timed(trained: TrainedModel, options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """Publish `trained` in a temporary directory and time its certified backends, then `auto`."""
     with tempfile.TemporaryDirectory() as folder:
         publication = publish(trained, Path(folder), report=Quiet())
-        return benchmark(
+        found = benchmark(
             Path(folder),
             trained.signature,
             backends=certified(publication.backends),
@@ -123,6 +128,10 @@ def timed(trained: TrainedModel, options: argparse.Namespace) -> dict[str, Any]:
             min_time_s=options.min_time,
             rows=trained.heldout,
         )
+        automatic = auto.compare(
+            publication, trained.heldout, sizes=options.batch_sizes, min_time_s=options.min_time
+        )
+        return found, automatic
 
 
 def environment_line(found: Mapping[str, Any]) -> str:

@@ -24,7 +24,15 @@ Rows = Sequence[Any] | Array
 JobStatus = Literal[
     "queued", "running", "pausing", "paused", "cancelling", "cancelled", "succeeded", "failed"
 ]
-BackendName = Literal["auto", "eager", "torchscript", "onnxruntime"]
+BackendName = Literal[
+    "auto",
+    "eager",
+    "torchscript",
+    "onnxruntime",
+    "torchexport",
+    "onnxruntime-int8",
+    "onnxruntime-bf16",
+]
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 """States of a job that end it (only `resume` leads out of the last two)."""
 
@@ -246,7 +254,7 @@ class BenchmarkRow(TypedDict):
     rows_per_s: float
     ci95_ms: list[float]
     runs: int
-    max_abs_error: float
+    max_abs_error: float | None
 
 
 class Benchmark(TypedDict):

@@ -68,7 +68,7 @@ class BenchmarkRun:
 
     def _spec(self, workdir: Path) -> BenchmarkSpec:
         """Raises `NotFound` where the version or a file of it is gone."""
-        benchmark = self._claim.benchmark
+        benchmark, settings = self._claim.benchmark, self._container.settings
         registry = self._container.registry
         version = registry.version(benchmark.model, str(benchmark.version)).row
         return BenchmarkSpec(
@@ -76,6 +76,9 @@ class BenchmarkRun:
             version_dir=str(registry.directory(version)),
             signature=version.signature,
             workdir=str(workdir),
+            tuning_dir=str(settings.tuning_dir),
+            tune_budget_s=settings.tune_budget_s,
+            compiles=settings.aot,
             **benchmark.request,
         )
 

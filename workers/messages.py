@@ -84,6 +84,10 @@ class BenchmarkSpec:
     threads: int | None
     min_time_s: float
     workdir: str
+    tuning_dir: str | None = None
+    """Where this host keeps what it found to be the fastest way to load a model."""
+    tune_budget_s: float = 0.0
+    compiles: bool = False
 
     @property
     def subject(self) -> str:

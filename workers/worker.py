@@ -29,6 +29,8 @@ from workers.station import Station, threads_per_job
 from workers.supervisor import JobSupervisor
 from workers.workdirs import WorkDirs
 
+REMEASURE_S = 60.0
+"""How often a worker looks whether figures of its host are out of date."""
 STARTUP_S = 30.0
 """How long database and broker may take to answer when a worker starts."""
 SAVE_S = 10.0
@@ -67,6 +69,7 @@ class Worker:
         self._presence = Presence(container.workers, info, self._runs.subjects)
         self._heartbeat = Periodic("heartbeat", settings.heartbeat_s, self._presence.beat)
         self._sweeper = Periodic("sweeper", settings.heartbeat_s, container.sweeper.sweep)
+        self._remeasurer = Periodic("remeasurer", REMEASURE_S, container.remeasurer.run)
         self._consumer: Consumer | None = None
 
     def run(self, signals: Signals) -> int:
@@ -137,6 +140,7 @@ class Worker:
         self._heartbeat.soon()
         self._consumer = Consumer(app, f"torchkiln@{self.id}", signals.poke)
         self._consumer.start()
+        self._remeasurer.start()
         log.info("worker_ready", queues=queues, devices=names, threads=self._threads)
         return signals.wait() or 0
 
@@ -158,7 +162,7 @@ class Worker:
                 log.error("worker_cut_short", in_hand=list(self._runs.subjects()))
                 self._runs.kill()
                 os._exit(1)
-        for periodic in (self._heartbeat, self._sweeper):
+        for periodic in (self._heartbeat, self._sweeper, self._remeasurer):
             periodic.stop()
         try:
             self._presence.leave()

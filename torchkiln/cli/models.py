@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
 
 import typer
 from rich.markup import escape
@@ -71,6 +73,57 @@ def summary(
         typer.echo(found["text"])
 
 
+@app.command("import")
+def import_version(
+    name: Name,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="An .onnx, or a .safetensors with --architecture."
+        ),
+    ],
+    architecture: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A version's architecture.json."),
+    ] = None,
+    signature: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A version's signature.json.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Names of the classes in order: cat,dog or a JSON list.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Such as regression.", show_default="multiclass if there are classes"),
+    ] = None,
+    promote: Annotated[str, typer.Option(help="never, always or if_better.")] = "never",
+    lineage: Annotated[str | None, typer.Option(help="Where the model comes from.")] = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Import a model that was trained elsewhere; it is checked and certified first."""
+    with connect(url, api_key) as client:
+        made = client.models.import_version(
+            name,
+            file,
+            task=task,
+            classes=None if classes is None else _names(classes),
+            architecture=_object(architecture),
+            signature=_object(signature),
+            promote=cast(Literal["never", "always", "if_better"], promote),
+            lineage=lineage,
+        )
+    if as_json:
+        print_json(made)
+        return
+    out = console.out()
+    for line in describe(made):
+        out.print(line)
+    out.print()
+    out.print(tables.certificates(made))
+
+
 @app.command()
 def alias(
     name: Name,
@@ -103,3 +156,29 @@ def _tensors(specs: list[TensorSpec]) -> str:
     return ", ".join(
         f"{escape(spec['name'])} {spec['datatype']} {escape(str(spec['shape']))}" for spec in specs
     )
+
+
+def _names(text: str) -> list[str]:
+    """A JSON list, or names between commas."""
+    if not text.lstrip().startswith("["):
+        return [name.strip() for name in text.split(",")]
+    found = _parsed(text, "--classes")
+    if not isinstance(found, list):
+        raise typer.BadParameter(f"--classes: expected a list, got {text!r}")
+    return [str(name) for name in cast(list[object], found)]
+
+
+def _object(file: Path | None) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    found = _parsed(file.read_bytes(), file.name)
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"{file.name}: expected a JSON object")
+    return cast(dict[str, Any], found)
+
+
+def _parsed(text: str | bytes, where: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{where}: expected JSON: {error}") from None

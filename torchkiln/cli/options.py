@@ -37,6 +37,16 @@ Host = Annotated[
 Port = Annotated[
     int, typer.Option(envvar="TORCHKILN_PORT", min=0, max=65535, help="Port to listen on.")
 ]
+GrpcPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="TORCHKILN_GRPC_PORT",
+        min=0,
+        max=65535,
+        help="Port of gRPC; 0 turns it off.",
+        show_default="8001, or a free one",
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(

@@ -29,7 +29,9 @@ def predict(
     version: Annotated[
         str | None, typer.Option(help="Number or alias.", show_default="champion")
     ] = None,
-    backend: Annotated[str, typer.Option(help="auto, eager, torchscript or onnxruntime.")] = "auto",
+    backend: Annotated[
+        str, typer.Option(help="auto, eager, torchscript, onnxruntime, torchexport, …")
+    ] = "auto",
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:

@@ -12,6 +12,7 @@ import typer
 from torchkiln.cli.options import (
     DatabaseUrl,
     DataDir,
+    GrpcPort,
     Host,
     JobSlots,
     Port,
@@ -24,6 +25,7 @@ from torchkiln.supervisor import Supervisor, UpOptions, checkout
 def up(
     host: Host = "127.0.0.1",
     port: Port = 8000,
+    grpc_port: GrpcPort = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     redis_url: RedisUrl = None,
@@ -46,6 +48,7 @@ def up(
 
     Prints one line, `torchkiln is ready at http://…`, once requests are answered. A process that
     dies is started again. Logs are in the data directory, in logs/. Port 0 takes a free one.
+    gRPC has a port of its own, on the same address.
     """
     with suppress(ImportError):  # part of the service's extra; without it `ps` says less
         from setproctitle import setproctitle
@@ -55,6 +58,7 @@ def up(
         data_dir=resolve_data_dir(data_dir),
         host=host.strip("[]"),  # as IPv6 addresses are written in URLs
         port=port,
+        grpc_port=grpc_port,
         database_url=database_url or None,
         redis_url=redis_url or None,
         api_workers=api_workers,
@@ -68,6 +72,12 @@ def up(
 def api(
     host: Host = "127.0.0.1",
     port: Port = 8000,
+    grpc_port: Annotated[
+        int,
+        typer.Option(
+            envvar="TORCHKILN_GRPC_PORT", min=0, max=65535, help="Port of gRPC; 0 is off."
+        ),
+    ] = 0,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     redis_url: RedisUrl = None,
@@ -77,6 +87,7 @@ def api(
         "api",
         host=host,
         port=port,
+        grpc_port=grpc_port,
         data_dir=resolve_data_dir(data_dir),
         database_url=database_url,
         redis_url=redis_url,

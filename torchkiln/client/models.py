@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast
 
 from torchkiln.client.introspection import Introspection
 from torchkiln.client.transport import Transport, path
 from torchkiln.types import File, Model, ModelVersion
+
+IMPORT_S = 300.0
+"""How long the answer to an import is waited for: the model is run, or exported, meanwhile."""
 
 
 class Models(Introspection):
@@ -34,6 +39,45 @@ class Models(Introspection):
         url = path("v1", "models", name, "versions", version)
         return cast(ModelVersion, self._transport.get(url))
 
+    def import_version(
+        self,
+        name: str,
+        file: Path,
+        *,
+        task: str | None = None,
+        classes: Sequence[str] | None = None,
+        architecture: Mapping[str, Any] | None = None,
+        signature: Mapping[str, Any] | None = None,
+        promote: Literal["never", "always", "if_better"] = "never",
+        lineage: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ModelVersion:
+        """Import a model that was trained elsewhere. → the new version of `name`, certified.
+
+        `file` is ONNX; with an `architecture`, as in a version's `architecture.json`, it is a
+        safetensors state dict for that. `lineage` says in your words where it comes from. Raises
+        `Invalid` that names the tensor or operator at fault.
+        """
+        fields = {
+            "task": task,
+            "classes": _json(None if classes is None else list(classes)),
+            "architecture": _json(architecture),
+            "signature": _json(signature),
+            "promote": promote,
+            "lineage": lineage,
+            "metadata": _json(metadata),
+        }
+        given = {key: value for key, value in fields.items() if value is not None}
+        with file.open("rb") as stream:
+            answer = self._transport.send(
+                "POST",
+                path("v1", "models", name, "versions"),
+                data=given,
+                files={"file": (file.name, stream)},
+                timeout=IMPORT_S,
+            )
+        return cast(ModelVersion, answer)
+
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Point an alias at a version. Raises `Conflict` (`not_certified`) if it may not serve."""
         self._transport.put(path("v1", "models", name, "aliases", alias), {"version": version})
@@ -53,3 +97,7 @@ class Models(Introspection):
         """Fetch a file, as `files` listed it, into the file `target`."""
         url = path("v1", "models", name, "versions", version, "files", file["name"])
         return self._transport.download(url, target, sha256=file["sha256"])
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else json.dumps(value)

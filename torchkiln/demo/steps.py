@@ -15,7 +15,7 @@ from torchkiln.types import Job, ModelVersion
 
 PIPELINE = "image-classification"
 DATASET = "digits"
-BACKENDS = ("eager", "torchscript", "onnxruntime")
+BACKENDS = ("eager", "torchscript", "onnxruntime", "torchexport")
 BATCH_SIZES = (1, 8, 32)
 FACTS = ("cpu_model", "cores", "threads", "os", "date")
 """What of a benchmark's environment fits on a line."""

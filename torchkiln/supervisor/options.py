@@ -14,6 +14,8 @@ class UpOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     """0 takes a free one."""
+    grpc_port: int | None = None
+    """0 is off; None takes the usual one, or a free one."""
     database_url: str | None = None
     """None is SQLite in `data_dir`."""
     redis_url: str | None = None

@@ -14,23 +14,28 @@ UNPRIVILEGED = range(20_000, 32_768)
 TRIES = 200
 
 
-def reserve(host: str, port: int) -> socket.socket:
-    """Bind `host:port` and keep it; 0 takes a free one. Raises `CannotRun`, naming what is wrong.
+REMEDY = "give --port another number (0 takes a free one)"
+
+
+def reserve(host: str, port: int, *, remedy: str = REMEDY) -> socket.socket:
+    """Bind `host:port` and keep it; 0 takes a free one. Raises `CannotRun`, naming what is wrong
+    and the `remedy`.
 
     The socket never listens, so no connection comes to it. The API processes bind beside it by
     SO_REUSEPORT, and nobody else can take the port while one of them restarts.
     """
     family = _family(host)
-    _probe(family, host, port)
     try:
-        return _bind(family, host, port)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise _problem(host, port, error) from error
-    try:  # nobody listens: connections of a program before linger (TIME_WAIT)
+        _probe(family, host, port)
+        try:
+            return _bind(family, host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        # Nobody listens: connections of a program before linger (TIME_WAIT).
         return _bind(family, host, port, socket.SO_REUSEADDR)
     except OSError as error:
-        raise _problem(host, port, error) from error
+        raise _problem(host, port, error, remedy) from error
 
 
 def free_port(preferred: int | None = None) -> int:
@@ -39,7 +44,7 @@ def free_port(preferred: int | None = None) -> int:
     for port in ([preferred] if preferred else []) + candidates:
         try:
             _probe(socket.AF_INET, "127.0.0.1", port)
-        except CannotRun:
+        except OSError:
             continue
         return port
     raise CannotRun(f"no free port found on 127.0.0.1 in {TRIES} tries")
@@ -62,10 +67,7 @@ def _probe(family: socket.AddressFamily, host: str, port: int) -> None:
     """Fail if anybody has the port, even one who would share it."""
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # TIME_WAIT is nobody
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise _problem(host, port, error) from error
+        probe.bind((host, port))
 
 
 def _family(host: str) -> socket.AddressFamily:
@@ -75,11 +77,10 @@ def _family(host: str) -> socket.AddressFamily:
         raise CannotRun(f"--host {host}: not an address of this machine ({error})") from error
 
 
-def _problem(host: str, port: int, error: OSError) -> CannotRun:
+def _problem(host: str, port: int, error: OSError, remedy: str) -> CannotRun:
     if error.errno == errno.EADDRINUSE:
         return CannotRun(
-            f"port {port} on {host} is in use by another program; "
-            "stop it, or give --port another number (0 takes a free one)"
+            f"port {port} on {host} is in use by another program; stop it, or {remedy}"
         )
     if error.errno == errno.EACCES:
         return CannotRun(f"port {port} on {host} may not be opened by this user")

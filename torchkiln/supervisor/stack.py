@@ -11,14 +11,15 @@ from torchkiln.supervisor.processes import Program
 
 
 class Stack:
-    """The programs of one set of options, once the port and the broker's address are known."""
+    """The programs of one set of options, once the ports and the broker's address are known."""
 
-    def __init__(self, options: UpOptions, *, port: int, redis_url: str) -> None:
+    def __init__(self, options: UpOptions, *, port: int, grpc_port: int, redis_url: str) -> None:
         self._options = options
         self._root = checkout.root()
         self._env = checkout.environment(
             host=options.host,
             port=port,
+            grpc_port=grpc_port,
             data_dir=options.data_dir,
             database_url=options.database_url,
             redis_url=redis_url,

@@ -13,6 +13,7 @@ import httpx
 from torchkiln.errors import CannotRun
 from torchkiln.supervisor import processes
 from torchkiln.supervisor.broker import Broker
+from torchkiln.supervisor.grpc_port import reserve_grpc
 from torchkiln.supervisor.lock import DataDirLock
 from torchkiln.supervisor.logs import Follower
 from torchkiln.supervisor.options import UpOptions, address
@@ -67,9 +68,13 @@ class Supervisor:
                 self._say(f"stopped what an earlier `torchkiln up` left behind: {orphans}")
             held = cleanup.enter_context(reserve(self._options.host, self._options.port))
             port: int = held.getsockname()[1]
+            grpc_port = self._reserve_grpc(cleanup)
             cleanup.callback(self._stop)
             with suppress(Stopped):
-                self._start(port)
+                self._start(port, grpc_port)
+                if grpc_port:
+                    at = address(self._options.host, grpc_port).removeprefix("http://")
+                    self._say(f"gRPC is at {at}")
                 self._announce(f"torchkiln is ready at {address(self._options.host, port)}")
                 self._watch()
 
@@ -79,9 +84,14 @@ class Supervisor:
         except OSError as error:
             raise CannotRun(f"--data-dir {self._options.data_dir}: {error}") from error
 
-    def _start(self, port: int) -> None:
+    def _reserve_grpc(self, cleanup: ExitStack) -> int:
+        """→ the port, which is kept until `cleanup`; 0 where gRPC is off."""
+        held = reserve_grpc(self._options)
+        return 0 if held is None else cleanup.enter_context(held).getsockname()[1]
+
+    def _start(self, port: int, grpc_port: int) -> None:
         redis_url = self._options.redis_url or self._start_broker()
-        stack = Stack(self._options, port=port, redis_url=redis_url)
+        stack = Stack(self._options, port=port, grpc_port=grpc_port, redis_url=redis_url)
         self._migrate(stack.migration())
         apis = [self._launch(program) for program in stack.apis()]
         self._launch(stack.worker())

@@ -1,20 +1,28 @@
 """Wake-up messages to the workers, by Celery. The message holds an id; SQL holds the truth.
 
-A message that cannot be sent is no error: the sweeper sends it again.
+A message that cannot be sent is no error: the sweeper sends it again. Celery is imported by the
+first one: a process that only serves models never needs it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+import threading
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import redis
 import structlog
-from celery import Celery
-from kombu.entity import Queue as KombuQueue
-from kombu.exceptions import KombuError
 
+from models.lazy import lazy
 from services.db.tables import Benchmark, Job
 from services.errors import Unavailable
+
+if TYPE_CHECKING:
+    import celery
+    from kombu import entity, exceptions
+else:
+    celery = lazy("celery")
+    entity = lazy("kombu.entity")
+    exceptions = lazy("kombu.exceptions")
 
 RUN_JOB = "torchkiln.run_job"
 RUN_BENCHMARK = "torchkiln.run_benchmark"
@@ -40,14 +48,14 @@ def queue_for(device: str) -> QueueName:
     return "gpu" if device.startswith("cuda") else "cpu"
 
 
-def celery_app(redis_url: str) -> Celery:
+def celery_app(redis_url: str) -> celery.Celery:
     """The application that senders and workers share; tasks are registered by the worker alone."""
-    app = Celery("torchkiln", broker=redis_url, set_as_current=False)
+    app = celery.Celery("torchkiln", broker=redis_url, set_as_current=False)
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
-        task_queues=[KombuQueue("cpu"), KombuQueue("gpu")],
+        task_queues=[entity.Queue("cpu"), entity.Queue("gpu")],
         task_default_queue="cpu",
         task_create_missing_queues=False,
         broker_connection_timeout=2.0,
@@ -68,7 +76,9 @@ def celery_app(redis_url: str) -> Celery:
 
 class CeleryQueue:
     def __init__(self, redis_url: str) -> None:
-        self._app = celery_app(redis_url)
+        self._url = redis_url
+        self._app: celery.Celery | None = None
+        self._lock = threading.Lock()
         self._redis = redis.Redis.from_url(
             redis_url, socket_connect_timeout=2.0, socket_timeout=2.0
         )
@@ -78,13 +88,20 @@ class CeleryQueue:
         self._send(RUN_JOB, job.id, queue_for(job.device), 9 - job.priority)
 
     def wake_benchmark(self, benchmark: Benchmark) -> None:
-        self._send(RUN_BENCHMARK, benchmark.id, "cpu", 4)
+        # One that is meant for a host was asked for by the service itself, and can wait.
+        self._send(RUN_BENCHMARK, benchmark.id, "cpu", 4 if benchmark.host is None else 9)
 
     def _send(self, task: str, subject: str, queue: QueueName, priority: int) -> None:
         try:
-            self._app.send_task(task, (subject,), queue=queue, priority=priority, retry=False)
-        except (KombuError, OSError, redis.RedisError) as error:
+            self._celery().send_task(task, (subject,), queue=queue, priority=priority, retry=False)
+        except (exceptions.KombuError, OSError, redis.RedisError) as error:
             log.warning("wake_up_not_sent", task=task, subject=subject, reason=type(error).__name__)
+
+    def _celery(self) -> celery.Celery:
+        with self._lock:
+            if self._app is None:
+                self._app = celery_app(self._url)
+            return self._app
 
     def ping(self) -> None:
         try:
@@ -94,4 +111,5 @@ class CeleryQueue:
 
     def close(self) -> None:
         self._redis.close()
-        self._app.close()
+        if self._app is not None:
+            self._app.close()

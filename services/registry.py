@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +11,16 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from models import fingerprints
+from models.fingerprints import Fingerprint
 from services import revision
 from services.db.engine import Database
 from services.db.tables import Alias, Benchmark, Model, ModelVersion
 from services.errors import Conflict, FieldError, Invalid, NotFound
 from services.ids import is_name
-from services.job_state import JobStatus
 from services.paging import Page
-from services.promotion import CHAMPION, certified
+from services.preferences import measured_here, preferred
+from services.promotion import CHAMPION, automatic
 from services.storage import Storage
 
 
@@ -36,7 +38,8 @@ class VersionView:
     row: ModelVersion
     aliases: Sequence[str]
     preferred_backend: Mapping[str, str] | None
-    """The fastest certified backend by batch size, from the latest benchmark on this host."""
+    """The fastest certified backend by batch size, from the latest benchmark on this host as it is:
+    with the same processor, cores and libraries."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,24 @@ class Snapshot:
     revision: int
     models: Mapping[str, Mapping[int, VersionView]]
     aliases: Mapping[str, Mapping[str, int]]
+    unloaded: frozenset[str] = frozenset()
+    """Models that are not served until they are loaded again."""
 
 
 class Registry:
-    def __init__(self, db: Database, storage: Storage, host: str) -> None:
+    def __init__(
+        self,
+        db: Database,
+        storage: Storage,
+        host: str,
+        *,
+        fingerprint: Callable[[], Fingerprint] = fingerprints.present,
+    ) -> None:
+        """`fingerprint` tells what figures of this host depend on: older ones are not believed."""
         self._db = db
         self._storage = storage
         self._host = host
+        self._fingerprint = fingerprint
 
     def models(self, *, limit: int = 50, after: str | None = None) -> Page[ModelView]:
         """Newest first."""
@@ -108,7 +122,7 @@ class Registry:
         with self._db.write() as session:
             revision.bump(session)
             row = find_version(session, name, str(version))
-            if not certified(row.backends):
+            if not automatic(row.backends):
                 raise Conflict(
                     f"{name} version {version} has no certified backend", code="not_certified"
                 )
@@ -144,6 +158,14 @@ class Registry:
         for file in row.files:
             self._storage.delete(file["key"])
 
+    def set_unloaded(self, name: str, unloaded: bool) -> None:
+        """Have every serving process refuse requests to a model, or answer them again."""
+        with self._db.write() as session:
+            model = _model(session, name)
+            if model.unloaded != unloaded:
+                revision.bump(session)
+                model.unloaded = unloaded
+
     def file(self, name: str, ref: str | None, file: str) -> Mapping[str, Any]:
         """One entry of a version's `files`; its `key` says where the bytes are in storage."""
         row = self.version(name, ref).row
@@ -173,17 +195,18 @@ class Registry:
             aliases: dict[str, dict[str, int]] = {}
             for alias in session.scalars(select(Alias)):
                 aliases.setdefault(alias.name, {})[alias.alias] = alias.version
-            return Snapshot(number, models, aliases)
+            unloaded = session.scalars(select(Model.name).where(Model.unloaded))
+            return Snapshot(number, models, aliases, frozenset(unloaded))
 
     def _views(self, session: Session, rows: Sequence[ModelVersion]) -> list[VersionView]:
         names = sorted({row.name for row in rows})
         aliases = _aliases(session, names)
-        benchmarks = _benchmarks(session, names, self._host)
+        benchmarks = measured_here(session, names, self._host, self._fingerprint())
         return [
             VersionView(
                 row,
                 aliases.get((row.name, row.version), []),
-                _preferred(row, benchmarks.get((row.name, row.version), [])),
+                preferred(row, benchmarks.get((row.name, row.version), [])),
             )
             for row in rows
         ]
@@ -239,39 +262,3 @@ def _model_view(session: Session, model: Model) -> ModelView:
         latest,
         {alias.alias: alias.version for alias in aliases},
     )
-
-
-def _benchmarks(
-    session: Session, names: Iterable[str], host: str
-) -> dict[tuple[str, int], list[Benchmark]]:
-    """Those of this host that have figures, the latest first."""
-    rows = session.scalars(
-        select(Benchmark)
-        .where(
-            Benchmark.model.in_(names),
-            Benchmark.host == host,
-            Benchmark.status == JobStatus.SUCCEEDED,
-        )
-        .order_by(Benchmark.finished_at.desc())
-    )
-    found: dict[tuple[str, int], list[Benchmark]] = {}
-    for row in rows:
-        found.setdefault((row.model, row.version), []).append(row)
-    return found
-
-
-def _preferred(row: ModelVersion, benchmarks: Iterable[Benchmark]) -> dict[str, str] | None:
-    """By the latest benchmark that compared all backends that may answer: one that looked at
-    some of them cannot tell which is the fastest."""
-    allowed = set(certified(row.backends))
-    for benchmark in benchmarks:
-        figures = [one for one in benchmark.results or [] if one["backend"] in allowed]
-        if allowed and {one["backend"] for one in figures} == allowed:
-            sizes = sorted({one["batch_size"] for one in figures})
-            return {str(size): _fastest(figures, size) for size in sizes}
-    return None
-
-
-def _fastest(figures: Iterable[Mapping[str, Any]], size: int) -> str:
-    measured = [one for one in figures if one["batch_size"] == size]
-    return min(measured, key=lambda one: one["mean_ms"])["backend"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,8 @@ from services.errors import Invalid, Unavailable
 
 BUSY_TIMEOUT_S = 10.0
 """How long a SQLite writer waits for another one before it gives up."""
+TOLD = "told"
+"""In the `info` of a session: others are to be told of its changes once they are committed."""
 
 
 class Database:
@@ -24,7 +26,11 @@ class Database:
     Every method raises `Unavailable` when the database does not answer.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, tell: Callable[[], None] = lambda: None
+    ) -> None:
+        """`tell` is called after each commit of changes that others wait for; it never raises."""
+        self._tell = tell
         self.engine = _sqlite(url) if url.startswith("sqlite") else _server(url, pool_size)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
 
@@ -45,6 +51,9 @@ class Database:
             session.connection(execution_options={"immediate": True})
             yield session
             session.commit()
+            told = TOLD in session.info
+        if told:
+            self._tell()
 
     def now(self, session: Session) -> datetime:
         """The database's clock, which is the only one that leases are counted by.

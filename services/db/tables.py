@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    false,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -195,6 +196,8 @@ class Model(Base):
     created_at: Mapped[datetime]
     last_version: Mapped[int] = mapped_column(Integer, default=0)
     """The highest number given out; numbers are never used twice."""
+    unloaded: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Whether every serving process refuses requests to it, until it is loaded again."""
 
 
 class ModelVersion(Base):
@@ -238,6 +241,7 @@ class Benchmark(Leased, Base):
     environment: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     winners: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     host: Mapped[str | None] = mapped_column(String(128))
+    """Where it was made; before that, where it has to be made, if not anywhere."""
     plot_key: Mapped[str | None] = mapped_column(Text)
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)

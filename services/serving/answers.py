@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from services.errors import Invalid
 from services.ids import new_id
+from services.serving import texts
 from services.serving.versions import ServedVersion
 
 
 def encode(served: ServedVersion, backend: str, outputs: Mapping[str, NDArray[Any]]) -> bytes:
-    """The JSON of a prediction. Raises `Invalid` (`not_finite`)."""
+    """The JSON of a prediction. Raises `Invalid` (`not_finite`, `not_text`)."""
     for name, array in outputs.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise Invalid(
@@ -39,11 +40,18 @@ def encode(served: ServedVersion, backend: str, outputs: Mapping[str, NDArray[An
 
 def _rows(outputs: Mapping[str, NDArray[Any]]) -> Any:
     """The rows of the one output, or objects that hold the outputs by name."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in outputs.items()}
-    if len(arrays) == 1:
-        return next(iter(arrays.values()))
-    count = min(len(array) for array in arrays.values())
-    return [{name: array[row] for name, array in arrays.items()} for row in range(count)]
+    columns = {name: _plain(array, name) for name, array in outputs.items()}
+    if len(columns) == 1:
+        return next(iter(columns.values()))
+    count = min(len(column) for column in columns.values())
+    return [{name: column[row] for name, column in columns.items()} for row in range(count)]
+
+
+def _plain(array: NDArray[Any], name: str) -> NDArray[Any] | list[Any]:
+    """What orjson writes: it takes arrays of numbers, and text only in lists."""
+    if array.dtype.kind == "O":
+        return texts.to_strings(array, name).tolist()
+    return np.ascontiguousarray(array)
 
 
 def _probabilities(
@@ -52,6 +60,6 @@ def _probabilities(
     """The output with a column for each class; None where the model does not classify rows."""
     width = len(served.classes or ())
     for array in outputs.values():
-        if array.ndim == 2 and array.shape[1] == width:
+        if array.ndim == 2 and array.shape[1] == width and array.dtype.kind != "O":
             return np.ascontiguousarray(array)
     return None

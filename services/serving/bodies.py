@@ -1,4 +1,4 @@
-"""Compressed bodies, unpacked no further than a body may be long."""
+"""Compressed bodies: unpacked no further than a body may be long, packed for those who ask."""
 
 from __future__ import annotations
 
@@ -34,6 +34,40 @@ def unpack(body: bytes, encoding: str, *, limit: int) -> bytes:
     if not unpacker.eof:
         raise _damaged(encoding)
     return plain
+
+
+def wanted_encoding(accept: str | None) -> str | None:
+    """`gzip` or `deflate` where `Accept-Encoding` asks for it, None for an answer as it is.
+
+    A client asks by naming one coding, as tritonclient does, or by weights. A list without is what
+    HTTP libraries send of themselves: they can read it, but an answer would be late for nothing.
+    """
+    if accept is None:
+        return None
+    named = [_weighted(item) for item in accept.lower().split(",")]
+    codings = [name for name, _ in named if name != "identity"]
+    if len(codings) != 1 and ";" not in accept:
+        return None
+    asked = [(weight, name) for name, weight in named if name in _WINDOW and weight > 0]
+    return max(asked, key=lambda one: one[0])[1] if asked else None
+
+
+def pack(body: bytes, encoding: str) -> bytes:
+    """The body in one of the two codings; quickly rather than small."""
+    packer = zlib.compressobj(level=1, wbits=_WINDOW[encoding])
+    return packer.compress(body) + packer.flush()
+
+
+def _weighted(item: str) -> tuple[str, float]:
+    """A coding of `Accept-Encoding` and its weight, 0 if that is no number."""
+    name, _, parameter = item.partition(";")
+    key, _, value = parameter.partition("=")
+    if key.strip() != "q":
+        return name.strip(), 1.0
+    try:
+        return name.strip(), float(value[:8])
+    except ValueError:
+        return name.strip(), 0.0
 
 
 def _is_zlib(body: bytes) -> bool:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import structlog
 
-from models.backends import BACKENDS
+from models.backends import EVERY
+from models.errors import ExportFailed
+from models.tuning import Tuner
 from services.errors import Busy, Unavailable
 from services.registry import Registry
-from services.serving import runners
-from services.serving.runners import LoadedRunner
+from services.serving import loading
+from services.serving.memory import Memory, keeping_libraries
+from services.serving.runners import MAX_BATCH_ROWS, LoadedRunner
 from services.serving.versions import ServedVersion
 
 LOAD_WAIT_S = 30.0
@@ -31,29 +36,71 @@ class Key(NamedTuple):
     backend: str
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A load that failed, the latest of so many in a row."""
+
+    error: Unavailable
+    at: float
+    tries: int
+
+
 class RunnerCache:
     """Use from one event loop; loading happens in a thread of its own, one at a time, because
     importing torch from two threads at once is asking for trouble."""
 
-    def __init__(self, registry: Registry, *, memory_bytes: int, queue_limit_s: float) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        memory_bytes: int,
+        queue_limit_s: float,
+        max_batch_rows: int = MAX_BATCH_ROWS,
+        tuner: Tuner = loading.UNTUNED,
+    ) -> None:
         self._registry = registry
-        self._memory_bytes = memory_bytes
+        self._memory = Memory(memory_bytes)
         self._queue_limit_s = queue_limit_s
+        self._max_batch_rows = max_batch_rows
+        self._tuner = tuner
         self._loaded: dict[Key, LoadedRunner] = {}  # the least recently used first
+        self._sizes: dict[Key, int] = {}
+        self._waiting: Counter[Key] = Counter()
         self._loading: dict[Key, asyncio.Task[LoadedRunner]] = {}
-        self._failed: dict[Key, tuple[float, Unavailable]] = {}
+        self._failed: dict[Key, Failure] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self.on_load: Callable[[Key], None] = lambda _: None
+        """Called in the event loop when a runner has come into memory."""
 
     def __iter__(self) -> Iterator[Key]:
         return iter(tuple(self._loaded))
 
+    def __contains__(self, key: object) -> bool:
+        """Whether the runner is in memory; to ask is no use of it."""
+        return key in self._loaded
+
     @property
     def used_bytes(self) -> int:
-        return sum(runner.size_bytes for runner in self._loaded.values())
+        """Of what is loaded, being loaded, or has left and still answers its last requests."""
+        return self._memory.used_bytes
 
     @property
     def is_loading(self) -> bool:
         return bool(self._loading)
+
+    def loads(self, key: Key) -> bool:
+        return key in self._loading
+
+    def failure(self, key: Key) -> Failure | None:
+        """Why the latest load failed, if it did."""
+        return self._failed.get(key)
+
+    @property
+    def has_failures(self) -> bool:
+        return bool(self._failed)
+
+    def forget_failures(self, which: Callable[[Key], bool]) -> None:
+        self._failed = {key: failed for key, failed in self._failed.items() if not which(key)}
 
     def peek(self, key: Key) -> LoadedRunner | None:
         """The runner if it is loaded, which counts as a use."""
@@ -62,94 +109,133 @@ class RunnerCache:
             self._loaded[key] = runner
         return runner
 
-    async def get(self, served: ServedVersion, backend: str) -> LoadedRunner:
-        """The runner, loaded if need be, once for however many wait.
+    async def get(
+        self, served: ServedVersion, backend: str, *, keep: Collection[Key] = ()
+    ) -> LoadedRunner:
+        """The runner, loaded if need be, once for however many wait. What is in `keep` is not
+        thrown out for it.
 
         Raises `Unavailable` (`load_failed`, `model_too_large`) and, when loading takes long,
         `Busy` (`model_loading`); it goes on all the same.
         """
         key = Key(served.name, served.version, backend)
-        while True:  # what was loaded may be thrown out again before those who waited have run
+        while True:  # it may be dropped before those who waited have run
             runner = self.peek(key)
             if runner is not None:
                 return runner
+            # Nobody makes room at the cost of what others wait for: no one would ever get it.
+            self._waiting[key] += 1
             try:
                 # Not wait_for: before Python 3.12 it can swallow a cancellation.
                 async with asyncio.timeout(LOAD_WAIT_S):
-                    await asyncio.shield(self._load_once(key, served))
+                    await asyncio.shield(self._load_once(key, served, keep))
             except TimeoutError:
                 raise Busy(
                     f"{served.name} version {served.version} is being loaded",
                     code="model_loading",
                     retry_after_s=5.0,
                 ) from None
+            finally:
+                self._waiting -= Counter((key,))
+                self._memory.tell()
 
-    def _load_once(self, key: Key, served: ServedVersion) -> asyncio.Task[LoadedRunner]:
+    def _load_once(
+        self, key: Key, served: ServedVersion, keep: Collection[Key]
+    ) -> asyncio.Task[LoadedRunner]:
         task = self._loading.get(key)
         if task is None:
             self._refuse_if_failed(key)
-            task = asyncio.create_task(self._load(key, served), name=f"load {key.name}")
+            task = asyncio.create_task(self._load(key, served, keep), name=f"load {key.name}")
             task.add_done_callback(lambda done: self._end(key, done))
             self._loading[key] = task
         return task
 
     def _refuse_if_failed(self, key: Key) -> None:
-        until, why = self._failed.pop(key, (0.0, None))
-        if why is not None and time.monotonic() < until:
-            self._failed[key] = (until, why)
-            raise Unavailable(why.detail, code=why.code)
+        failed = self._failed.get(key)
+        if failed is not None and time.monotonic() < failed.at + RETRY_FAILED_S:
+            raise Unavailable(failed.error.detail, code=failed.error.code)
 
     def _end(self, key: Key, task: asyncio.Task[LoadedRunner]) -> None:
         del self._loading[key]
         if not task.cancelled():
             task.exception()  # taken, in case that nobody waits for it any more
 
-    async def _load(self, key: Key, served: ServedVersion) -> LoadedRunner:
+    async def _load(self, key: Key, served: ServedVersion, keep: Collection[Key]) -> LoadedRunner:
+        size = size_of(served, key.backend)
         try:
-            size = self._make_room(key, _size(served, key.backend))
-            runner = await asyncio.get_running_loop().run_in_executor(
-                self._loader, self._open, key, served, size
-            )
+            await self._make_room(key, size, keep)
+            try:
+                runner = await asyncio.get_running_loop().run_in_executor(
+                    self._loader, self._open, key, served, size
+                )
+            except BaseException:
+                self._memory.give_back(size, was_leaving=False)
+                raise
         except Exception as error:  # a damaged file makes its library raise anything
-            failure = _failure(key, error)
-            self._failed[key] = (time.monotonic() + RETRY_FAILED_S, failure)
-            log.error("model_not_loaded", **key._asdict(), reason=str(error)[:300])
-            raise failure from error
-        self._make_room(key, size)  # others may have been loaded meanwhile
-        self._loaded[key] = runner
+            raise self._failure(key, error) from error
+        self._failed.pop(key, None)
+        self._loaded[key], self._sizes[key] = runner, size
         log.info("model_loaded", **key._asdict(), expected_ms=runner.pace.expected_s(1) * 1e3)
+        self.on_load(key)
         return runner
 
     def _open(self, key: Key, served: ServedVersion, size: int) -> LoadedRunner:
-        return runners.load(
-            key.backend,
-            self._registry.directory(served.row),
-            served.signature,
-            size_bytes=size,
-            queue_limit_s=self._queue_limit_s,
-        )
+        with keeping_libraries():
+            return loading.load(
+                key.backend,
+                self._registry.directory(served.row),
+                served.signature,
+                size_bytes=size,
+                queue_limit_s=self._queue_limit_s,
+                max_batch_rows=self._max_batch_rows,
+                tuner=self._tuner,
+            )
 
-    def _make_room(self, key: Key, size: int) -> int:
-        if size > self._memory_bytes:
+    async def _make_room(self, key: Key, size: int, keep: Collection[Key]) -> None:
+        """Take the bytes, from those who used theirs least recently if need be."""
+        if size > self._memory.limit_bytes:
             raise Unavailable(
                 f"{key.name} version {key.version} takes {size} bytes by {key.backend}, more than "
-                f"the {self._memory_bytes} bytes that models may take",
+                f"the {self._memory.limit_bytes} bytes that models may take",
                 code="model_too_large",
             )
-        while self.used_bytes + size > self._memory_bytes:
-            self.drop(next(iter(self._loaded)))
-        return size
+        while not self._memory.take(size):
+            spared = (other for other in self._loaded if other not in keep)
+            oldest = next((other for other in spared if not self._waiting[other]), None)
+            if oldest is None or self._memory.will_have(size):
+                await self._memory.change()
+            else:
+                self.drop(oldest)
 
-    def fits(self, served: ServedVersion, backend: str) -> bool:
-        """Whether the runner is in memory, or has room there beside those that are."""
-        known = Key(served.name, served.version, backend) in self._loaded
-        return known or self.used_bytes + _size(served, backend) <= self._memory_bytes
+    def _failure(self, key: Key, error: Exception) -> Unavailable:
+        before = self._failed.get(key)
+        failure = _told(key, error)
+        self._failed[key] = Failure(failure, time.monotonic(), before.tries + 1 if before else 1)
+        if before is None or before.error.detail != failure.detail:  # once, however often tried
+            log.error("model_not_loaded", **key._asdict(), reason=str(error)[:300])
+        return failure
+
+    def has_room(self, served: ServedVersion, backend: str) -> bool:
+        """Whether the runner could be loaded without pushing another one out."""
+        return self._memory.has(size_of(served, backend))
+
+    def can_hold(
+        self, served: ServedVersion, backends: Iterable[str], *, beside: Iterable[Key]
+    ) -> bool:
+        """Whether the runners fit into memory if all but `beside` may be pushed out."""
+        kept = sum(self._sizes.get(key, 0) for key in beside)
+        return kept + sum(size_of(served, name) for name in backends) <= self._memory.limit_bytes
 
     def drop(self, key: Key) -> None:
+        """Close the runner as soon as it has answered those who wait for it."""
         runner = self._loaded.pop(key, None)
-        if runner is not None:
-            runner.retire()
-            log.info("model_unloaded", **key._asdict())
+        if runner is None:
+            return
+        size = self._sizes.pop(key)
+        self._memory.leaving(size)
+        runner.on_close = lambda: self._memory.give_back(size)
+        runner.retire()
+        log.info("model_unloaded", **key._asdict())
 
     async def close(self) -> None:
         for task in tuple(self._loading.values()):
@@ -159,14 +245,16 @@ class RunnerCache:
         self._loader.shutdown(wait=False, cancel_futures=True)
 
 
-def _size(served: ServedVersion, backend: str) -> int:
-    wanted = BACKENDS[backend].file
+def size_of(served: ServedVersion, backend: str) -> int:
+    wanted = EVERY[backend].file
     return next((file["size_bytes"] for file in served.row.files if file["name"] == wanted), 0)
 
 
-def _failure(key: Key, error: Exception) -> Unavailable:
+def _told(key: Key, error: Exception) -> Unavailable:
     if isinstance(error, Unavailable):
         return error
+    why = f": {error}" if isinstance(error, ExportFailed) else ""
     return Unavailable(
-        f"{key.name} version {key.version} cannot be loaded by {key.backend}", code="load_failed"
+        f"{key.name} version {key.version} cannot be loaded by {key.backend}{why}",
+        code="load_failed",
     )

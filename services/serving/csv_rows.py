@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.decimals import is_number
-from models.signature import TensorSpec
+from models.signature import BYTES, TensorSpec
 from services.errors import FieldError, Invalid
 from services.serving.versions import ServedVersion
 
@@ -41,7 +41,7 @@ def parse(body: bytes, served: ServedVersion) -> tuple[dict[str, NDArray[Any]], 
 
 def _table_spec(served: ServedVersion) -> TensorSpec:
     spec = served.signature.inputs[0]
-    if len(served.signature.inputs) != 1 or len(spec.row_shape) != 1:
+    if len(served.signature.inputs) != 1 or len(spec.row_shape) != 1 or spec.datatype == BYTES:
         raise Invalid(
             f"{served.name} version {served.version} takes no tables: its input {spec.name!r} is "
             f"{spec.datatype} of shape {list(spec.shape)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,19 @@ def parse(body: bytes, media_type: str, served: ServedVersion) -> dict[str, NDAr
     UINT8 gets 0 to 255.
     """
     spec = _image_spec(served)
-    return {spec.name: _pixels(body, MEDIA_TYPES[media_type], spec)[np.newaxis]}
+    kind = MEDIA_TYPES[media_type]
+    try:
+        return {spec.name: pixels(body, (kind,), spec)[np.newaxis]}
+    except pictures.TooManyPixels as error:
+        raise TooLarge(str(error)) from None
+    except pictures.Unreadable as error:
+        raise Invalid(
+            f"the body is not a {kind} image that can be read", code="invalid_image"
+        ) from error
 
 
-def _image_spec(served: ServedVersion) -> TensorSpec:
+def spec_of(served: ServedVersion) -> TensorSpec | None:
+    """The input of a model that takes pictures and nothing else; None of any other."""
     specs = served.signature.inputs
     spec = specs[0]
     fits = (
@@ -35,27 +45,27 @@ def _image_spec(served: ServedVersion) -> TensorSpec:
         and spec.row_shape[0] in pictures.CHANNELS
         and spec.datatype in {"FP32", "FP64", "FP16", "UINT8"}
     )
-    if not fits:
+    return spec if fits else None
+
+
+def pixels(body: bytes, formats: Sequence[str], spec: TensorSpec) -> NDArray[Any]:
+    """A row of the input. Raises `pictures.TooManyPixels` and `pictures.Unreadable`."""
+    channels, height, width = spec.row_shape
+    with pictures.decoded(body, formats) as image:
+        size = (width if width > 0 else image.width, height if height > 0 else image.height)
+        array = pictures.pixels(image, channels, size)
+    if spec.datatype == "UINT8":
+        return array
+    return (array.astype(np.float32) / 255).astype(spec.dtype)
+
+
+def _image_spec(served: ServedVersion) -> TensorSpec:
+    spec = spec_of(served)
+    if spec is None:
+        first = served.signature.inputs[0]
         raise Invalid(
-            f"{served.name} version {served.version} takes no images: its input {spec.name!r} is "
-            f"{spec.datatype} of shape {list(spec.shape)}",
+            f"{served.name} version {served.version} takes no images: its input {first.name!r} is "
+            f"{first.datatype} of shape {list(first.shape)}",
             code="invalid_input",
         )
     return spec
-
-
-def _pixels(body: bytes, kind: str, spec: TensorSpec) -> NDArray[Any]:
-    channels, height, width = spec.row_shape
-    try:
-        with pictures.decoded(body, (kind,)) as image:
-            size = (width if width > 0 else image.width, height if height > 0 else image.height)
-            pixels = pictures.pixels(image, channels, size)
-    except pictures.TooManyPixels as error:
-        raise TooLarge(str(error)) from None
-    except pictures.Unreadable as error:
-        raise Invalid(
-            f"the body is not a {kind} image that can be read", code="invalid_image"
-        ) from error
-    if spec.datatype == "UINT8":
-        return pixels
-    return (pixels.astype(np.float32) / 255).astype(spec.dtype)

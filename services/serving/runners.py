@@ -1,8 +1,9 @@
-"""A loaded runner, and the two ways to run it: at once in the event loop, or in its own thread.
+"""A loaded runner and its queue: work-conserving batching, in the event loop or in a thread.
 
-A call to a small model costs less than handing it to a thread would, so it runs where it is; one
-that would hold up the event loop goes through a queue with one thread behind it. Which, is decided
-by what the model was measured to take when it was loaded.
+What arrives while a batch runs forms the next one, and nothing ever waits on a timer. A batch that
+takes less than handing it to a thread would is run where it is; one that would hold up the event
+loop goes to the runner's own thread. Which, is decided by what the model was measured to take when
+it was loaded.
 """
 
 from __future__ import annotations
@@ -10,35 +11,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
 from typing import Any
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
-from models.backends import BACKENDS
 from models.backends.base import Runner, Tensors
-from models.rows import synthetic
-from models.signature import Signature
-from services.errors import Busy, Invalid
+from services.errors import Busy
+from services.serving.batching import Answer, Call, Dtypes, Outputs, Pieces, cut, execute
 from services.serving.errors import Abandoned
 from services.serving.stats import Timing
 
 INLINE_S = 0.001
-"""A call expected to take longer than this leaves the event loop to others."""
-
-WARM_ROWS = 32
-WARM_RUNS = 5
-WARM_BUDGET_S = 0.1
+"""A batch expected to take longer than this leaves the event loop to others."""
+MAX_BATCH_ROWS = 64
 
 log = structlog.get_logger(__name__)
 
-Outputs = dict[str, NDArray[Any]]
 Gone = Callable[[], Coroutine[Any, Any, None]]
 """Returns when the client that waits for an answer has gone away."""
 
@@ -57,81 +49,196 @@ class Pace:
 class LoadedRunner:
     """Use from the event loop only; what it runs elsewhere is its own affair."""
 
-    def __init__(self, runner: Runner, pace: Pace, size_bytes: int, queue_limit_s: float) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        pace: Pace,
+        size_bytes: int,
+        queue_limit_s: float,
+        *,
+        max_batch_rows: int = MAX_BATCH_ROWS,
+    ) -> None:
         self.pace = pace
         self.size_bytes = size_bytes
+        self.on_close: Callable[[], None] = lambda: None
+        """Called once its memory has been given back."""
+        self.batches: dict[int, int] = {}
+        """How many batches were run, by their rows."""
         self._runner = runner
         self._queue_limit_s = queue_limit_s
-        self._waiting_s = 0.0
+        self._max_rows = max_batch_rows
+        self._queue: deque[Call] = deque()
+        self._effort = 0
+        """Rows that wait or run."""
         self._waiting = 0
+        """Calls that wait or run."""
+        self._busy = False
+        """Whether a batch runs or is about to."""
         self._thread: ThreadPoolExecutor | None = None
         self._retired = False
 
     async def run(
-        self, inputs: Tensors, rows: int, timing: Timing, gone: Gone | None = None
+        self,
+        inputs: Tensors,
+        rows: int,
+        timing: Timing,
+        gone: Gone | None = None,
+        *,
+        effort: int | None = None,
+        dtypes: Dtypes | None = None,
+        timeout_s: float | None = None,
     ) -> Outputs:
-        """The outputs for `rows` rows.
+        """The outputs for `rows` rows; `effort` and `dtypes` are those of `Call`.
 
-        Raises `Busy` if they would have to wait too long, `Invalid` if the model fails on them,
-        and `Abandoned` if `gone` returned before they were run.
+        Raises `Busy` if they would wait too long, or have waited `timeout_s`; `Invalid` if the
+        model fails on them; and `Abandoned` if `gone` returned before they were run.
         """
-        expected = self.pace.expected_s(rows)
-        if expected <= INLINE_S and not self._waiting:
-            return self._call(inputs, timing)
-        if self._waiting_s > self._queue_limit_s:
-            raise Busy(
-                f"the model is busy for the next {self._waiting_s:.1f} s",
-                retry_after_s=self._waiting_s,
-            )
-        return await _unless(gone, self._queued(inputs, expected, timing))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outputs] = loop.create_future()
+        deadline = None if timeout_s is None else loop.time() + timeout_s
 
-    def _queued(self, inputs: Tensors, expected: float, timing: Timing) -> asyncio.Future[Outputs]:
+        def answered(answer: Answer) -> None:
+            _settle(future, answer)
+
+        call = Call(inputs, rows, timing, answered, effort=effort, dtypes=dtypes, deadline=deadline)
+        self.submit(call)
+        try:
+            # A batch that runs in the event loop is run before this task goes on.
+            await asyncio.sleep(0)
+            return future.result() if future.done() else await _unless(gone, future)
+        finally:
+            self.drop(call)
+
+    def submit(self, call: Call) -> None:
+        """Queue a call; its `answered` will be called.
+
+        Raises `Busy` if it would have to wait longer than the limit, or than its own deadline.
+        """
+        loop = asyncio.get_running_loop()
+        if self._waiting:
+            self._refuse_if_late(call, loop)
+        if call.deadline is not None:
+            call.timer = loop.call_at(call.deadline, self._expire, call)
+        if call.rows > self._max_rows:
+            call.pieces = Pieces(call, self._max_rows)
+            for piece in call.pieces.calls:
+                self._enqueue(piece)
+        else:
+            self._enqueue(call)
+        if not self._busy:
+            self._busy = True
+            loop.call_soon(self._next)
+
+    def drop(self, call: Call) -> bool:
+        """Take a call back. → False if it has begun, or has been answered."""
+        if call.timer is not None:
+            call.timer.cancel()
+        if call.pieces is not None:
+            waiting = not call.pieces.ended
+            call.pieces.ended = True
+            for piece in call.pieces.calls:
+                self.drop(piece)
+            return waiting
+        if call.begun:
+            return False
+        call.begun = True
+        self._queue.remove(call)
+        self._account(call)
+        return True
+
+    def _refuse_if_late(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+        wait_s = self.pace.expected_s(self._effort)
+        late = call.deadline is not None and loop.time() + wait_s > call.deadline
+        if late or wait_s > self._queue_limit_s:
+            raise Busy(f"the model is busy for the next {wait_s:.1f} s", retry_after_s=wait_s)
+
+    def _enqueue(self, call: Call) -> None:
+        call.asked_ns = time.perf_counter_ns()
+        self._queue.append(call)
+        self._effort += call.effort
+        self._waiting += 1
+
+    def _account(self, call: Call) -> None:
+        self._effort -= call.effort
+        self._waiting -= 1
+
+    def _expire(self, call: Call) -> None:
+        if self.drop(call):
+            late = "the deadline of the request passed while it waited for the model"
+            call.answered(Busy(late, code="deadline_exceeded"))
+
+    def _next(self) -> None:
+        """Run the next batch, here or in the thread; with none left, rest."""
+        if not self._queue:
+            self._rest()
+            return
+        batch = cut(self._queue, self._max_rows)
+        effort = rows = 0
+        for call in batch:
+            call.begun = True
+            effort += call.effort
+            rows += call.rows
+        self.batches[rows] = self.batches.get(rows, 0) + 1
+        if self.pace.expected_s(effort) <= INLINE_S:
+            self._finish(batch, execute(self._runner, batch))
+        else:
+            self._hand_over(batch)
+
+    def _hand_over(self, batch: Sequence[Call]) -> None:
+        loop = asyncio.get_running_loop()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict")
-        asked = time.perf_counter_ns()
 
-        def work() -> Outputs:
-            timing.queue_ns = time.perf_counter_ns() - asked
-            return self._call(inputs, timing)
+        def work() -> None:
+            answers = execute(self._runner, batch)
+            with contextlib.suppress(RuntimeError):  # the event loop may have ended meanwhile
+                loop.call_soon_threadsafe(self._finish, batch, answers)
 
-        self._waiting += 1
-        self._waiting_s += expected
-        call = self._thread.submit(work)
-        call.add_done_callback(_on_loop(self._done, expected))
-        return asyncio.wrap_future(call)
+        self._thread.submit(work)
 
-    def _done(self, expected: float) -> None:
-        self._waiting -= 1
-        self._waiting_s = self._waiting_s - expected if self._waiting else 0.0
-        if self._retired and not self._waiting:
+    def _finish(self, batch: Sequence[Call], answers: Sequence[Answer]) -> None:
+        for call, answer in zip(batch, answers, strict=True):
+            self._account(call)
+            if call.timer is not None:
+                call.timer.cancel()
+            try:
+                call.answered(answer)
+            except Exception:  # of one client's connection; the others are owed their answers
+                log.exception("answer_not_delivered")
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._next)
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        self._busy = False
+        if self._retired:
             self._close()
-
-    def _call(self, inputs: Tensors, timing: Timing) -> Outputs:
-        started = time.perf_counter_ns()
-        try:
-            outputs = self._runner.run(inputs)
-        except Exception as error:  # whatever a model's library raises for what it cannot compute
-            log.warning("inference_failed", error=type(error).__name__, reason=str(error)[:300])
-            raise Invalid(
-                "the model could not compute an answer to this input", code="inference_failed"
-            ) from error
-        timing.infer_ns = time.perf_counter_ns() - started
-        return outputs
 
     def retire(self) -> None:
         """Give the memory back as soon as the last of those that wait has its answer."""
         self._retired = True
-        if not self._waiting:
+        if not self._busy:
             self._close()
 
     def _close(self) -> None:
         if self._thread is not None:
             self._thread.shutdown(wait=False)
         self._runner.close()
+        self.on_close()
+
+
+def _settle(future: asyncio.Future[Outputs], answer: Answer) -> None:
+    if future.done():  # cancelled: nobody waits any more
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
 
 
 async def _unless(gone: Gone | None, answer: asyncio.Future[Outputs]) -> Outputs:
-    """The answer, unless its client goes away: then the call is taken back if it has not begun."""
+    """The answer, or `Abandoned` if `gone` returns first."""
     if gone is None:
         return await answer
     watch = asyncio.ensure_future(gone())
@@ -143,53 +250,3 @@ async def _unless(gone: Gone | None, answer: asyncio.Future[Outputs]) -> Outputs
     finally:
         watch.cancel()
         answer.cancel()
-
-
-def _on_loop(done: Callable[[float], None], expected: float) -> Callable[[object], None]:
-    """A callback for any thread: `done(expected)` in this event loop, if it still runs."""
-    loop = asyncio.get_running_loop()
-
-    def callback(_future: object) -> None:
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(done, expected)
-
-    return callback
-
-
-def load(
-    backend: str, directory: Path, signature: Signature, *, size_bytes: int, queue_limit_s: float
-) -> LoadedRunner:
-    """Open a backend's file and warm it up; call it in a thread. Raises `ExportFailed`.
-
-    A small model runs on one thread, which is as fast and leaves the other cores to others; one
-    that takes longer is opened again with as many threads as its library finds good.
-    """
-    runner = BACKENDS[backend].load(directory, signature, threads=1)
-    pace = measure(runner, signature, directory)
-    if pace.expected_s(1) > INLINE_S:
-        runner.close()
-        runner = BACKENDS[backend].load(directory, signature)
-        pace = measure(runner, signature, directory)
-    return LoadedRunner(runner, pace, size_bytes, queue_limit_s)
-
-
-def measure(runner: Runner, signature: Signature, directory: Path) -> Pace:
-    """Warm the runner up with made-up rows, and see how long it takes for one and for many."""
-    one = synthetic(signature, 1, seed=0, directory=directory)
-    runner.run(one)
-    call_s = _typical_s(runner, one)
-    if call_s * WARM_ROWS > WARM_BUDGET_S:  # large: a row counts in full until measured better
-        return Pace(0.0, call_s)
-    many = {name: np.repeat(array, WARM_ROWS, axis=0) for name, array in one.items()}
-    runner.run(many)
-    row_s = max(_typical_s(runner, many) - call_s, 0.0) / (WARM_ROWS - 1)
-    return Pace(max(call_s - row_s, 0.0), row_s)
-
-
-def _typical_s(runner: Runner, inputs: Tensors) -> float:
-    times: list[float] = []
-    while len(times) < WARM_RUNS and sum(times) < WARM_BUDGET_S:
-        started = time.perf_counter()
-        runner.run(inputs)
-        times.append(time.perf_counter() - started)
-    return median(times)

@@ -1,8 +1,7 @@
-"""Numbers in JSON to arrays of the model's datatype; nothing is wrapped or guessed in silence."""
+"""Values in JSON to arrays of the model's datatype; nothing is wrapped or guessed in silence."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import isqrt, prod
 from typing import Any, Literal
 
@@ -10,8 +9,11 @@ import numpy as np
 import simdjson
 from numpy.typing import NDArray
 
-from models.signature import TensorSpec
-from services.errors import FieldError, Invalid
+from models.signature import BYTES, TensorSpec
+from services.serving import nesting, texts
+from services.serving.refusals import wrong, wrong_field
+
+__all__ = ["check_shape", "from_json", "shape_of", "wrong", "wrong_field"]
 
 MAX_DIMENSION = 2**31 - 1
 
@@ -27,22 +29,6 @@ _BUFFERS: dict[str, tuple[Literal["d", "i", "u"], Any]] = {
     "u": ("u", np.uint64),
 }
 """By kind of the model's datatype: how simdjson reads the numbers, without loss."""
-
-
-def wrong(tensor: str, message: str) -> Invalid:
-    """The error of a tensor: names it, and says what was expected and what came."""
-    return Invalid(
-        f"input {tensor!r}: {message}",
-        code="invalid_input",
-        errors=(FieldError(f"inputs.{tensor}", message),),
-    )
-
-
-def wrong_field(field: str, message: str) -> Invalid:
-    """The error of a place in a JSON body: `inputs.0`."""
-    return Invalid(
-        f"{field}: {message}", code="invalid_input", errors=(FieldError(field, message),)
-    )
 
 
 def check_shape(spec: TensorSpec, shape: tuple[int, ...]) -> int:
@@ -79,44 +65,16 @@ def from_json(
     `nothing_hidden`: the caller has counted the brackets of the whole document and knows that
     there are no more arrays in it than there should be.
     """
+    if spec.datatype == BYTES:
+        return texts.from_json(data, spec.name, shape)
     array = _bools(data, spec) if spec.dtype.kind == "b" else _numbers(data, spec)
     if array.size != prod(shape):
         raise wrong(
             spec.name, f"expected {prod(shape)} values for shape {list(shape)}, got {array.size}"
         )
-    if not nothing_hidden and (problem := nesting_problem(data, shape)):
+    if not nothing_hidden and (problem := nesting.problem(data, shape)):
         raise wrong(spec.name, problem)
     return array.reshape(shape)
-
-
-def brackets(data: Any, shape: Sequence[int]) -> int:
-    """How many `[` the data has if it is flat, or nested as `shape` is; 0 if it is neither."""
-    if not _is_nested(data):
-        return 1
-    return _nested_brackets(shape) if _lengths_fit(data, shape) else 0
-
-
-def nesting_problem(data: Any, shape: Sequence[int]) -> str | None:
-    """What is wrong with the nesting of numbers, which simdjson flattens without a word."""
-    expected = brackets(data, shape)
-    text: Any = data.mini  # bytes, whatever the stubs say
-    if expected and expected == text.count(b"["):
-        return None
-    return f"expected values in a flat list or nested as shape {list(shape)}, got a ragged list"
-
-
-def _is_nested(data: Any) -> bool:
-    return len(data) > 0 and isinstance(data[0], simdjson.Array)
-
-
-def _nested_brackets(shape: Sequence[int]) -> int:
-    return 1 + sum(prod(shape[:depth]) for depth in range(1, len(shape)))
-
-
-def _lengths_fit(data: Any, shape: Sequence[int]) -> bool:
-    if not isinstance(data, simdjson.Array) or len(data) != shape[0]:
-        return False
-    return len(shape) == 1 or all(_lengths_fit(part, shape[1:]) for part in data)
 
 
 def _numbers(data: simdjson.Array, spec: TensorSpec) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -11,7 +10,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from models.signature import BYTES
 from services.errors import Invalid
+from services.serving import classification, texts, wire
 from services.serving.v2_request import InferRequest
 from services.serving.versions import ServedVersion
 
@@ -24,7 +25,8 @@ def encode(
 ) -> tuple[bytes, int | None]:
     """→ the body, and the length of its JSON if binary tensors follow it.
 
-    Raises `Invalid` (`not_finite`) for NaN and infinity, which JSON does not have.
+    Raises `Invalid` for what JSON does not have: NaN and infinity (`not_finite`), bytes that are
+    no text (`not_text`).
     """
     parts: list[bytes] = [_opening(served.name, served.version, backend)]
     if request.id is not None:
@@ -34,10 +36,12 @@ def encode(
     for index, wanted in enumerate(request.outputs):
         if index:
             parts.append(b",")
-        array = outputs[wanted.name]
-        parts.append(_head(wanted.name, served.outputs[wanted.name].datatype, array.shape))
+        array, datatype = outputs[wanted.name], served.outputs[wanted.name].datatype
+        if wanted.classes:
+            array, datatype = classification.top(array, wanted.classes, served.classes), BYTES
+        parts.append(_head(wanted.name, datatype, array.shape))
         if wanted.binary:
-            tail = _little_endian(array)
+            tail = wire.write(array, datatype)
             tails.append(tail)
             parts.append(b'"parameters":{"binary_data_size":%d}}' % len(tail))
         else:
@@ -48,7 +52,9 @@ def encode(
 
 
 def flat_json(array: NDArray[Any], name: str) -> bytes:
-    """All values of `array` in a flat JSON list. Raises `Invalid` (`not_finite`)."""
+    """All values of `array` in a flat JSON list. Raises `Invalid` as `encode` does."""
+    if array.dtype.kind == "O":
+        return orjson.dumps(texts.to_strings(array, name).reshape(-1).tolist())
     text = orjson.dumps(np.ascontiguousarray(array).reshape(-1), option=orjson.OPT_SERIALIZE_NUMPY)
     if b"null" in text:  # what orjson makes of NaN and infinity
         raise Invalid(
@@ -72,9 +78,3 @@ def _opening(name: str, version: int, backend: str) -> bytes:
 @lru_cache(maxsize=4096)
 def _head(name: str, datatype: str, shape: tuple[int, ...]) -> bytes:
     return orjson.dumps({"name": name, "datatype": datatype, "shape": shape})[:-1] + b","
-
-
-def _little_endian(array: NDArray[Any]) -> bytes:
-    if sys.byteorder == "big":
-        array = array.astype(array.dtype.newbyteorder("<"))
-    return array.tobytes()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
-from models.backends import BACKENDS, DEFAULT_ORDER
+from models.backends import DEFAULT_ORDER, EVERY
 from models.signature import Signature, TensorSpec
 from services.db.tables import ModelVersion
 from services.errors import Conflict, FieldError, Invalid
-from services.promotion import certified
+from services.promotion import automatic, certified
 from services.registry import VersionView
+from services.serving.v2_plans import Plans
 
 AUTO = "auto"
 
@@ -29,17 +32,44 @@ class ServedVersion:
         self.signature = Signature.from_json(row.signature)
         self.inputs: dict[str, TensorSpec] = {spec.name: spec for spec in self.signature.inputs}
         self.outputs: dict[str, TensorSpec] = {spec.name: spec for spec in self.signature.outputs}
+        self.dtypes = {spec.name: spec.dtype for spec in self.signature.inputs}
+        self.plans = Plans()
         self.takes_sequences: bool = self.signature.takes_sequences
         self.classes: list[str] | None = row.classes
         self.backends: tuple[str, ...] = _in_order(certified(row.backends))
         """Those that may answer, the generally fastest first."""
+        self._automatic = _in_order(automatic(row.backends))
 
     @cached_property
     def _measured(self) -> list[tuple[int, str]]:
         """(batch size, fastest backend), by the latest benchmark on this host."""
         preferred: Mapping[str, str] = self.view.preferred_backend or {}
         return sorted(
-            (int(size), name) for size, name in preferred.items() if name in self.backends
+            (int(size), name) for size, name in preferred.items() if name in self._automatic
+        )
+
+    @cached_property
+    def _limits(self) -> list[float]:
+        """The rows up to which each benchmarked size but the last is the nearest. Sizes are
+        compared by ratio: 4 is as far from 1 as it is from 16."""
+        return [math.sqrt(low * high) for (low, _), (high, _) in pairwise(self._measured)]
+
+    @cached_property
+    def auto_backends(self) -> tuple[str, ...]:
+        """Those that `auto` picks, the one for single rows first; none if there is none."""
+        sizes = (1, *(size for size, _ in self._measured))
+        try:
+            return tuple(dict.fromkeys(self.backend_for(AUTO, size) for size in sizes))
+        except Conflict:
+            return ()
+
+    def is_of(self, view: VersionView) -> bool:
+        """Whether `view` says of this version what is known of it here."""
+        known = self.view
+        return (
+            view.row.backends == known.row.backends
+            and view.aliases == known.aliases
+            and view.preferred_backend == known.preferred_backend
         )
 
     def backend_for(self, wanted: str | None, rows: int) -> str:
@@ -49,13 +79,15 @@ class ServedVersion:
         the first of the general order. Raises `Conflict` (`not_certified`) and `Invalid`.
         """
         if wanted is None or wanted == AUTO:
-            if not self.backends:
+            if not self._automatic:
                 raise self._refused("any backend")
-            return self._fastest(rows) if self._measured else self.backends[0]
+            if not self._measured:
+                return self._automatic[0]
+            return self._measured[bisect_left(self._limits, rows)][1]
         if wanted in self.backends:
             return wanted
-        if wanted not in BACKENDS:
-            known = ", ".join([AUTO, *BACKENDS])
+        if wanted not in EVERY:
+            known = ", ".join([AUTO, *EVERY])
             message = f"expected one of {known}, got {wanted[:64]!r}"
             raise Invalid(
                 f"there is no such backend: {message}",
@@ -63,11 +95,6 @@ class ServedVersion:
                 errors=(FieldError("backend", message),),
             )
         raise self._refused(wanted)
-
-    def _fastest(self, rows: int) -> str:
-        """Batch sizes are compared by ratio: 4 is as far from 1 as it is from 16."""
-        size = math.log(max(rows, 1))
-        return min(self._measured, key=lambda one: abs(math.log(one[0]) - size))[1]
 
     def _refused(self, wanted: str) -> Conflict:
         state: Mapping[str, Any] = self.row.backends.get(wanted, {})
@@ -83,4 +110,4 @@ class ServedVersion:
 def _in_order(names: list[str]) -> tuple[str, ...]:
     """As in DEFAULT_ORDER; backends that it does not know come after, as they are."""
     known = [name for name in DEFAULT_ORDER if name in names]
-    return (*known, *(name for name in names if name not in DEFAULT_ORDER and name in BACKENDS))
+    return (*known, *(name for name in names if name not in DEFAULT_ORDER and name in EVERY))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from models.latency import environment
 from services.benchmark_runs import Measured
 from services.benchmarks import NewBenchmark
 from services.container import Container
@@ -153,7 +154,7 @@ def measured(container: Container, **means: float) -> Measured:
     rows: list[dict[str, Any]] = [
         {"backend": backend, "batch_size": 1, "mean_ms": mean} for backend, mean in means.items()
     ]
-    return Measured(rows, {"cores": 2}, {"1": None}, container.host, plot)
+    return Measured(rows, environment(1), {"1": None}, container.host, plot)
 
 
 def test_a_benchmark_runs_once_and_tells_which_backend_is_preferred(

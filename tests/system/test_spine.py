@@ -23,7 +23,7 @@ from torchkiln.types import Job
 pytestmark = pytest.mark.stack
 
 TIMEOUT_S = 240.0
-BACKENDS = ("eager", "torchscript", "onnxruntime")
+BACKENDS = ("eager", "torchscript", "onnxruntime", "torchexport")
 
 
 def run(client: Client, pipeline: str, **options: Any) -> Job:

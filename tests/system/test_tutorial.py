@@ -43,6 +43,7 @@ FILES = {
     "model.torchscript.pt",
     "model.scripted.pt",
     "model.onnx",
+    "model.pt2",
     "architecture.json",
     "signature.json",
     "card.md",
@@ -87,7 +88,7 @@ def test_a_section_runs_draws_and_publishes(client: Client, pipeline: str) -> No
         return
     version = version_of(client, job)
     assert {name: entry["status"] for name, entry in version["backends"].items()} == dict.fromkeys(
-        ("eager", "torchscript", "onnxruntime"), "certified"
+        ("eager", "torchscript", "onnxruntime", "torchexport"), "certified"
     )
     assert version["backends"]["torchscript"]["scripted"]["status"] == "certified"
     assert {file["name"] for file in client.models.files(pipeline, version["version"])} == FILES
@@ -160,6 +161,7 @@ def test_a_model_with_two_inputs_is_benchmarked_like_any_other(client: Client) -
         "eager",
         "torchscript",
         "onnxruntime",
+        "torchexport",
     }
 
 

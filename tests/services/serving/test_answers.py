@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from services.errors import Invalid
-from services.serving import answers
+from services.serving import answers, texts
 from tests.services.serving.conftest import tensor, version
 
 
@@ -67,3 +67,14 @@ def test_the_versions_signature_is_not_needed_to_be_flat() -> None:
         [0.0, 2.0],
         [4.0, 6.0],
     ]
+
+
+def test_text_is_strings_and_what_is_no_text_is_refused() -> None:
+    text = texts.array_of([b"a", "\u00e9".encode()], (2, 1))
+    assert encode({"y": text})["outputs"] == [["a"], ["\u00e9"]]
+    both = encode({"y": text, "z": np.float32([1, 2])})["outputs"]
+    assert both == [{"y": ["a"], "z": 1.0}, {"y": ["\u00e9"], "z": 2.0}]
+    assert "labels" not in encode({"y": text}, ["one class"])
+    with pytest.raises(Invalid, match="output 'y' has bytes that are not UTF-8") as caught:
+        encode({"y": texts.array_of([b"\xff"], (1,))})
+    assert caught.value.code == "not_text"

@@ -10,7 +10,7 @@ from models.errors import ExportFailed
 from services.container import Container
 from services.errors import Busy, Unavailable
 from services.serving import cache as caching
-from services.serving import runners
+from services.serving import loading
 from services.serving.cache import Key, RunnerCache
 from services.serving.runners import LoadedRunner, Pace
 from services.serving.versions import ServedVersion
@@ -37,16 +37,18 @@ def run(container: Container, test: Test, *, memory_bytes: int = 1 << 30) -> Non
 
 
 class Loads:
-    """Stands in for `runners.load`: counts, waits for its gate, fails on demand."""
+    """Stands in for `loading.load`: counts, waits for its gate, fails on demand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
-        monkeypatch.setattr(runners, "load", self)
+        monkeypatch.setattr(loading, "load", self)
 
-    def __call__(self, *_args: object, size_bytes: int, queue_limit_s: float) -> LoadedRunner:
+    def __call__(
+        self, *_args: object, size_bytes: int, queue_limit_s: float, **_how: object
+    ) -> LoadedRunner:
         self.count += 1
         assert self.gate.wait(20)
         if self.error is not None:
@@ -89,13 +91,13 @@ def test_there_is_one_loader_however_many_wait(container: Container, loads: Load
 def test_the_least_recently_used_makes_room(
     container: Container, loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caching, "_size", lambda _served, _backend: 40)
+    monkeypatch.setattr(caching, "size_of", lambda _served, _backend: 40)
 
     async def test(cache: RunnerCache, served: ServedVersion) -> None:
         await cache.get(served, "eager")
         await cache.get(served, "onnxruntime")
         cache.peek(Key("demo", 1, "eager"))
-        assert not cache.fits(served, "torchscript")
+        assert not cache.has_room(served, "torchscript")
         await cache.get(served, "torchscript")
         assert [key.backend for key in cache] == ["eager", "torchscript"]
 

@@ -62,6 +62,8 @@ def test_integers_have_to_be_whole_and_in_range() -> None:
 def test_a_model_that_takes_no_tables_says_what_it_takes() -> None:
     with pytest.raises(Invalid, match="takes no tables"):
         csv_rows.parse(b"a,b\n1,2\n", version([tensor("x", "FP32", [-1, 1, 2])]))
+    with pytest.raises(Invalid, match="'x' is BYTES"):
+        csv_rows.parse(b"a,b\n1,2\n", version([tensor("x", "BYTES", [-1, 2])]))
 
 
 NAMED = version([tensor("input", "FP32", [-1, 2]) | {"columns": ["x1", "x2"]}])

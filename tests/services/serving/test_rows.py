@@ -29,6 +29,17 @@ def test_several_inputs_are_objects_by_name() -> None:
     assert arrays["length"].tolist() == [2, 1]
 
 
+def test_text_is_strings() -> None:
+    text = version([tensor("words", "BYTES", [-1, 2])])
+    arrays, count = rows.parse(orjson.dumps({"inputs": [["[a", "\u00e9"], ["", "d"]]}), text)
+    assert count == 2
+    assert arrays["words"].tolist() == [[b"[a", "\u00e9".encode()], [b"", b"d"]]
+    assert rows.parse(b'{"inputs": []}', text)[0]["words"].shape == (0, 2)
+    for wrong in ([["a"]], [["a", 1]], [["a", "b"], ["c"]], ["ab"], [["a", None]]):
+        with pytest.raises(Invalid, match="words"):
+            rows.parse(orjson.dumps({"inputs": wrong}), text)
+
+
 def test_no_rows_are_fine() -> None:
     arrays, count = rows.parse(b'{"inputs": []}', IMAGE)
     assert count == 0

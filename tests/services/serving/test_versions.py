@@ -58,3 +58,17 @@ def test_a_version_without_any_certified_backend_is_refused() -> None:
 def test_an_unknown_backend_is_invalid() -> None:
     with pytest.raises(Invalid, match="expected one of auto, eager, torchscript, onnxruntime"):
         version().backend_for("tensorrt", 1)
+
+
+def test_auto_leaves_a_variant_alone_until_its_owner_allows_it() -> None:
+    int8 = "onnxruntime-int8"
+    preferred = {"1": int8}
+    kept = version(
+        backends=ALL_CERTIFIED | {int8: {**CERTIFIED, "auto": False}}, preferred=preferred
+    )
+    assert kept.backend_for(None, 1) == "onnxruntime"
+    assert kept.backend_for(int8, 1) == int8, "a request that names it gets it"
+    allowed = version(
+        backends=ALL_CERTIFIED | {int8: {**CERTIFIED, "auto": True}}, preferred=preferred
+    )
+    assert allowed.backend_for(None, 1) == int8

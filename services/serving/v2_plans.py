@@ -1,0 +1,155 @@
+"""Requests that are like one before, but for their numbers: read without parsing their JSON again.
+
+Clients send the same JSON in every request, around other numbers. What a whole parse has found in
+it holds for every body whose JSON is the same, byte for byte, outside the numbers. So it is kept by
+these bytes, and a body that has them needs no more than its numbers read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import simdjson
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # versions hold their plans, and requests are parsed for versions
+    from services.serving.v2_request import InferRequest
+
+MAX_PLANS = 128
+"""Of one version; then all are forgotten, which costs each client one more parse."""
+MAX_JSON = 2048
+"""Bytes around the numbers: what is longer is parsed each time."""
+
+KEY = b'"data"'
+FLOATS = frozenset("fd")
+"""numpy's characters of the datatypes whose JSON is read here: float32, float64."""
+WIDE: np.dtype[Any] = np.dtype(np.float64)
+"""As which floats are read. A batch makes them the model's own again, and sees whether they fit;
+integers are left to a whole parse, which does."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class _Source(NamedTuple):
+    """Where an input of a plan comes from: `offset` in raw bytes."""
+
+    name: str
+    dtype: np.dtype[Any]
+    numbers: int
+    offset: int
+    shape: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Known:
+    request: InferRequest
+    """Without its inputs."""
+    sources: tuple[_Source, ...]
+    size: int
+    """Of the raw bytes behind the JSON."""
+
+
+class Plans:
+    """Those of one version: `match` is asked first, `learn` told what a parse made of the rest."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes | tuple[bytes, bytes], Known] = {}
+        self._parser = simdjson.Parser()
+
+    def match(self, body: bytes, head_size: int | None) -> tuple[InferRequest, Arrays] | None:
+        """→ the request and its inputs, floats perhaps wider than the model's; None if there was
+        none like it, or its numbers are not as they should be."""
+        if head_size is not None:
+            return self._match_raw(body, head_size)
+        where = _numbers(body)
+        if where is None:
+            return None
+        start, end = where
+        known = self._known.get((body[:start], body[end:]))
+        return None if known is None else self._match_json(known, body[start:end])
+
+    def learn(self, request: InferRequest, body: bytes, head_size: int | None) -> None:
+        """`request` is what `parse` made of `body`, which no plan has matched."""
+        made = _raw(request, body, head_size) if head_size is not None else _json(request, body)
+        if made is None:
+            return
+        if len(self._known) >= MAX_PLANS:
+            self._known.clear()
+        key, known = made
+        self._known[key] = known
+
+    def _match_raw(self, body: bytes, head_size: int) -> tuple[InferRequest, Arrays] | None:
+        known = self._known.get(body[:head_size])
+        if known is None or head_size + known.size != len(body):
+            return None
+        return known.request, {
+            one.name: np.frombuffer(body, one.dtype, one.numbers, head_size + one.offset).reshape(
+                one.shape
+            )
+            for one in known.sources
+        }
+
+    def _match_json(self, known: Known, text: bytes) -> tuple[InferRequest, Arrays] | None:
+        source = known.sources[0]
+        try:
+            numbers: Any = self._parser.parse(text)
+            buffer = np.frombuffer(numbers.as_buffer(of_type="d"), source.dtype)
+        except (ValueError, TypeError, RuntimeError, AttributeError):
+            self._parser = simdjson.Parser()  # the traceback may still hold the last document
+            return None
+        if len(buffer) != source.numbers:
+            return None
+        return known.request, {source.name: buffer.reshape(source.shape)}
+
+
+def _numbers(body: bytes) -> tuple[int, int] | None:
+    """Where the only list of numbers begins and ends, if it has no brackets but around all."""
+    key = body.find(KEY, 0, MAX_JSON)
+    if key < 0:
+        return None
+    start = body.find(b"[", key, key + 16)
+    if start < 0 or body[key + len(KEY) : start].strip() != b":":
+        return None
+    end = body.find(b"]", start) + 1
+    depth = 1
+    while body[start + depth : start + depth + 1] == b"[":
+        depth += 1
+    end += depth - 1
+    if body[end - depth : end] != b"]" * depth:
+        return None
+    return start, end
+
+
+def _raw(request: InferRequest, body: bytes, head_size: int) -> tuple[bytes, Known] | None:
+    if request.layout is None or head_size > MAX_JSON:
+        return None
+    sources = tuple(
+        _Source(one.spec.name, one.spec.dtype, prod(one.shape), one.offset, one.shape)
+        for one in request.layout
+    )
+    return body[:head_size], Known(_without_inputs(request), sources, len(body) - head_size)
+
+
+def _json(request: InferRequest, body: bytes) -> tuple[tuple[bytes, bytes], Known] | None:
+    """None unless the one list of numbers is the data of the one input, whatever they are: there
+    must be one `"data"` in all of the JSON, and no other spelling of it."""
+    where = _numbers(body)
+    if where is None or len(request.inputs) != 1:
+        return None
+    before, after = body[: where[0]], body[where[1] :]
+    if before.count(KEY) != 1 or KEY in after or b"\\" in before or b"\\" in after:
+        return None
+    if len(before) + len(after) > MAX_JSON:
+        return None
+    ((name, array),) = request.inputs.items()
+    if array.dtype.char not in FLOATS:
+        return None
+    source = _Source(name, WIDE, array.size, 0, array.shape)
+    return (before, after), Known(_without_inputs(request), (source,), 0)
+
+
+def _without_inputs(request: InferRequest) -> InferRequest:
+    return replace(request, inputs={}, layout=None)

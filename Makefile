@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 TORCH := torch==2.14.1 torchvision==0.29.1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint types format bench tutorial docs clean
+.PHONY: help install demo up test lint types format bench bench-serving tutorial docs clients docs-clients clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,10 +45,14 @@ format: $(INSTALLED) ## Rewrite files in the one style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## Training loops against the tutorial's, and the backends' latency
+bench: $(INSTALLED) ## Training loops against the tutorial's, backends and auto, batching, cold start, memory
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.backends
+	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.job_start
+
+bench-serving: $(INSTALLED) ## Serving against every peer, each in an environment of its own; 25 minutes
+	$(BIN)/python -m benchmarks.serving $(BENCH_SERVING)
 
 tutorial: $(INSTALLED) ## Every pipeline on its defaults, on the embedded stack; writes docs/tutorial-results.md
 	$(BIN)/python -m benchmarks.tutorial
@@ -56,5 +60,15 @@ tutorial: $(INSTALLED) ## Every pipeline on its defaults, on the embedded stack;
 docs: $(INSTALLED) ## Write the pages that are made from the code
 	$(BIN)/python -m docs.generate
 
+clients: .venv-clients/.installed ## Clients that cannot be installed beside the service, for their tests
+
+.venv-clients/.installed: tests/support/kserve_client/requirements.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/pip install --quiet -r $<
+	@touch $@
+
+docs-clients: $(INSTALLED) clients ## Run the tests of others' clients; writes the table of docs/clients.md
+	$(BIN)/python -m tests.support.clients_table
+
 clean: ## Remove what was made: the environment, data, caches
-	rm -rf $(VENV) var .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage *.egg-info
+	rm -rf $(VENV) .venv-clients .bench var .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage *.egg-info

@@ -11,12 +11,14 @@ from starlette.types import ASGIApp
 
 from api import errors, metrics, openapi
 from api.auth import Authenticator
+from api.grpc_port import serving_grpc
 from api.http_stats import HttpStats
 from api.infer import InferFastPath
 from api.middleware import GuardMiddleware, RequestMiddleware
 from api.routes import ROUTERS
 from api.routes.system import installed
 from api.state import State
+from models.tuning import Tuner
 from services.container import Container
 from services.inspector import Inspector
 from services.introspection import Introspection
@@ -60,6 +62,9 @@ def _state(container: Container) -> State:
         container.registry,
         memory_bytes=settings.model_memory_bytes,
         queue_limit_s=settings.queue_limit_s,
+        max_batch_rows=settings.max_batch_rows,
+        tuner=Tuner(settings.tuning_dir, budget_s=settings.tune_budget_s, compiles=settings.aot),
+        notices=container.notices,
     )
     inspector = Inspector(log_level=settings.log_level, log_format=settings.log_format)
     http_stats = HttpStats()
@@ -80,9 +85,11 @@ def _lifespan(state: State):
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await state.engine.start()
         try:
-            yield
+            async with serving_grpc(state):
+                yield
         finally:
             state.inspector.close()
+            state.container.imports.close()
             await state.engine.stop()
 
     return lifespan

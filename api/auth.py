@@ -37,7 +37,9 @@ RULES: tuple[tuple[str, re.Pattern[str], Scope], ...] = (
     ("GET", re.compile(r".*", re.DOTALL), Scope.READ),
     ("POST", re.compile(r"/v1/(jobs|benchmarks)(/.*)?"), Scope.TRAIN),
     ("POST", re.compile(r"/v1/datasets"), Scope.TRAIN),
+    ("POST", re.compile(r"/v1/models/[^/]+/versions"), Scope.TRAIN),
     ("PUT", re.compile(r"/v1/models/[^/]+/aliases/[^/]+"), Scope.TRAIN),
+    ("PUT", re.compile(r"/v1/models/[^/]+/versions/[^/]+/backends/[^/]+"), Scope.TRAIN),
     ("DELETE", re.compile(r"/v1/models/[^/]+/aliases/[^/]+"), Scope.TRAIN),
 )
 """The first that fits says which scope is needed; what none fits needs `admin`."""
@@ -88,6 +90,19 @@ class Authenticator:
             raise Unauthorized("the API key is unknown or revoked")
         if scope not in scopes and Scope.ADMIN not in scopes:
             raise NotAllowed(f"the API key lacks the scope {scope}")
+
+    def allows(self, scope: Scope, secret: bytes | None) -> bool:
+        """Whether a request may pass as far as is known here and now; False may still be yes."""
+        now = time.monotonic()
+        if not self._has_keys:
+            known = self._known.get(None)
+            return known is not None and now < known.ask_at and not known.value
+        if secret is None:
+            return False
+        known = self._known.get(secret)
+        if known is None or now >= known.ask_at or known.value is None:
+            return False
+        return scope in known.value or Scope.ADMIN in known.value
 
     async def _is_open(self) -> bool:
         """Whether no key was ever made; once one was, this never becomes true again."""

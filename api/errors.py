@@ -63,7 +63,9 @@ STATUS_OF_CODE: dict[str, int] = {
     "invalid_multipart": 400,
     "incomplete_body": 400,
     "not_finite": 400,
+    "not_text": 400,
     "model_loading": 503,
+    "deadline_exceeded": 503,
     "unsupported_media_type": 415,
 }
 """Codes that HTTP has a better word for than their class says."""
@@ -116,7 +118,7 @@ def body_of(problem: Problem, surface: Surface) -> tuple[int, bytes, str]:
     """→ status, body and media type, in the surface's form."""
     if surface == "v2":
         status = problem["status"] if problem["status"] in V2_STATUSES else 400
-        return status, _json({"error": _v2_text(problem)}), "application/json"
+        return status, _json({"error": v2_text(problem)}), "application/json"
     body = {
         "type": f"urn:torchkiln:problem:{problem['code']}",
         "title": http.HTTPStatus(problem["status"]).phrase,
@@ -199,7 +201,7 @@ def _headers(error: Exception, status: int) -> Headers:
     return {"Retry-After": "1"} if status == 503 else {}
 
 
-def _v2_text(problem: Problem) -> str:
+def v2_text(problem: Problem) -> str:
     """One string: the sentence, and the fields if it does not name them itself."""
     named = [f"{item['field']}: {item['message']}" for item in problem["errors"]]
     said = [text for text in named if text.partition(": ")[2] not in problem["detail"]]

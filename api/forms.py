@@ -24,7 +24,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 MAX_PARTS = 16
 MAX_FIELD_BYTES = 1024
-"""Of a part that is not the file."""
+"""Of a part that is not the file, where its route does not say otherwise."""
 MEDIA_TYPE = "multipart/form-data"
 
 
@@ -36,15 +36,23 @@ class Form:
     problems: list[FieldError] = field(default_factory=list[FieldError])
 
 
-async def read_form(request: Request, target: Path, *, file_field: str, limit: int) -> Form:
-    """Read a form of at most `limit` bytes, whose part `file_field` is written to `target`.
+async def read_form(
+    request: Request,
+    target: Path,
+    *,
+    file_field: str,
+    limit: int,
+    field_limit: int = MAX_FIELD_BYTES,
+) -> Form:
+    """Read a form of at most `limit` bytes, whose part `file_field` is written to `target`; no
+    other has more than `field_limit`.
 
     Raises `Unsupported` for another media type, `TooLarge`, and `Invalid` for what is no
     multipart body or stops coming.
     """
     boundary = _boundary(request.headers.get("content-type", ""))
     with target.open("wb") as file:
-        reader = _Reader(boundary, file_field, target, file)
+        reader = _Reader(boundary, file_field, target, file, field_limit)
         async for chunk in _chunks(request.receive, limit):
             # Written here and not in a thread: a chunk is small, and goes to the page cache.
             reader.feed(chunk)
@@ -52,10 +60,18 @@ async def read_form(request: Request, target: Path, *, file_field: str, limit: i
 
 
 async def read_model(
-    request: Request, model: type[Model], target: Path, *, file_field: str, limit: int
+    request: Request,
+    model: type[Model],
+    target: Path,
+    *,
+    file_field: str,
+    limit: int,
+    field_limit: int = MAX_FIELD_BYTES,
 ) -> Model:
     """The form as `model`, every field at fault named."""
-    form = await read_form(request, target, file_field=file_field, limit=limit)
+    form = await read_form(
+        request, target, file_field=file_field, limit=limit, field_limit=field_limit
+    )
     if form.problems:
         raise Invalid("the request is not valid", errors=tuple(form.problems))
     try:
@@ -106,8 +122,11 @@ async def _chunks(receive: Receive, limit: int) -> AsyncGenerator[bytes]:
 class _Reader:
     """Follows the parser through the parts of a body."""
 
-    def __init__(self, boundary: bytes, file_field: str, target: Path, file: BinaryIO) -> None:
+    def __init__(
+        self, boundary: bytes, file_field: str, target: Path, file: BinaryIO, field_limit: int
+    ) -> None:
         self._file_field = file_field
+        self._field_limit = field_limit
         self._target = target
         self._file = file
         self._form = Form()
@@ -172,7 +191,7 @@ class _Reader:
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._name != self._file_field:
-            room = MAX_FIELD_BYTES + 1 - len(self._text)
+            room = self._field_limit + 1 - len(self._text)
             self._text += data[start : min(end, start + room)]
         elif self._name not in self._form.fields:
             self._file.write(memoryview(data)[start:end])
@@ -181,8 +200,8 @@ class _Reader:
         if self._name == self._file_field:
             self._form.fields[self._name] = self._target
             return
-        if len(self._text) > MAX_FIELD_BYTES:
-            self._problem(f"expected at most {MAX_FIELD_BYTES} bytes, got more")
+        if len(self._text) > self._field_limit:
+            self._problem(f"expected at most {self._field_limit} bytes, got more")
         try:
             self._form.fields[self._name] = self._text.decode()
         except UnicodeDecodeError as error:

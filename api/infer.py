@@ -6,6 +6,7 @@ route of the same path in `routes/v2_infer.py` documents it, and answers by the 
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -16,10 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.auth import secret_in
 from api.bodies import check_length, departure, read_body
 from api.errors import body_of, problem_of
+from api.packing import packed, unpacked
 from api.request_ids import HEADER, request_id
 from api.state import State
+from services.errors import FieldError, Invalid
 from services.keys import Scope as KeyScope
-from services.serving.bodies import unpack
 from services.serving.errors import Abandoned
 from services.serving.prediction import infer
 
@@ -30,6 +32,10 @@ ROUTES = {
     True: "/v2/models/{name}/versions/{version}/infer",
 }
 """Templates for the metrics, by whether the path names a version."""
+
+JSON_HEADERS = [(b"content-type", b"application/json")]
+TIMEOUT = b"x-request-timeout"
+SECONDS = re.compile(rb"\d{1,9}(\.\d{1,9})?")
 
 log = structlog.get_logger(__name__)
 
@@ -61,26 +67,39 @@ async def respond(
 ) -> Answer:
     """Read the request's body and answer it. Raises what the body or the model makes impossible."""
     body = await read_body(receive, state.max_body_bytes)
-    encoding = headers.get(b"content-encoding")
-    if encoding is not None:
-        body = unpack(body, encoding.decode("latin-1"), limit=state.max_body_bytes)
-    answer, head_length = await infer(
-        state.engine,
-        name,
-        version,
-        body,
-        header_length=headers.get(b"inference-header-content-length"),
-        gone=departure(receive),
+    body = await unpacked(body, headers.get(b"content-encoding"), limit=state.max_body_bytes)
+    answer = answer_of(
+        *await infer(
+            state.engine,
+            name,
+            version,
+            body,
+            header_length=headers.get(b"inference-header-content-length"),
+            timeout_s=timeout_s(headers.get(TIMEOUT)),
+            gone=departure(receive),
+        )
     )
+    return await packed(answer, headers.get(b"accept-encoding"))
+
+
+def answer_of(body: bytes, head_length: int | None) -> Answer:
+    """`head_length`: of its JSON, where binary tensors follow it."""
     if head_length is None:
-        return Answer(200, [(b"content-type", b"application/json")], answer)
-    return Answer(
-        200,
-        [
-            (b"content-type", b"application/octet-stream"),
-            (b"inference-header-content-length", b"%d" % head_length),
-        ],
-        answer,
+        return Answer(200, JSON_HEADERS, body)
+    length = (b"inference-header-content-length", b"%d" % head_length)
+    return Answer(200, [(b"content-type", b"application/octet-stream"), length], body)
+
+
+def timeout_s(header: bytes | None) -> float | None:
+    """Of the header `X-Request-Timeout`: seconds, whole or with a point. Raises `Invalid`."""
+    if header is None:
+        return None
+    if SECONDS.fullmatch(header) and (seconds := float(header)) > 0:
+        return seconds
+    got = header[:32].decode("latin-1")
+    message = f"expected seconds above 0, such as 0.25, got {got!r}"
+    raise Invalid(
+        f"X-Request-Timeout: {message}", errors=(FieldError("X-Request-Timeout", message),)
     )
 
 
@@ -111,7 +130,7 @@ class InferFastPath:
         except (ClientDisconnect, Abandoned):
             return
         except Exception as error:
-            answer = _refusal(error, own_id)
+            answer = refusal(error, own_id)
         await _send(send, answer, own_id)
         self.state.http_stats.of("POST", ROUTES[version is not None], answer.status).add(
             time.perf_counter() - started
@@ -134,7 +153,7 @@ async def _send(send: Send, answer: Answer, own_id: bytes) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _refusal(error: Exception, own_id: bytes) -> Answer:
+def refusal(error: Exception, own_id: bytes) -> Answer:
     problem = problem_of(error)
     status, body, media_type = body_of(problem, "v2")
     if status == 500:

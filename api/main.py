@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -22,6 +23,7 @@ from pydantic import ValidationError
 from setproctitle import setproctitle
 
 from api.app import create_app
+from api.fast import FastInfer
 from api.protocol import KilnProtocol
 from api.state import State
 from services import logging
@@ -102,9 +104,10 @@ def _serve(settings: Settings) -> None:
         check_database(container)
         check_exposure(container)
         _warn_of_broker(container)
+        check_grpc_port(settings)
         sock = listen(settings.host, settings.port)
         app, state = create_app(container)
-        server = Server(uvicorn_config(app), state)
+        server = Server(uvicorn_config(app, state if settings.fast_path else None), state)
         log.info("api_starting", host=settings.host, port=sock.getsockname()[1], pid=os.getpid())
         _run(server, sock)
     finally:
@@ -120,11 +123,13 @@ def _run(server: Server, sock: socket.socket) -> None:
     server.run([sock])
 
 
-def uvicorn_config(app: object) -> uvicorn.Config:
+def uvicorn_config(app: object, fast: State | None) -> uvicorn.Config:
+    """`fast`: what inference is answered with before the application is asked; None: not so."""
+    protocol = partial(KilnProtocol, fast=None if fast is None else FastInfer(fast))
     return uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType] - an ASGI callable in Starlette's types
         loop="uvloop",
-        http=KilnProtocol,
+        http=protocol,  # pyright: ignore[reportArgumentType] - makes what its class would make
         ws="none",
         lifespan="on",
         log_config=None,
@@ -193,7 +198,18 @@ def _warn_of_broker(container: Container) -> None:
         log.warning("broker_unreachable", reason=error.detail)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def check_grpc_port(settings: Settings) -> None:
+    """gRPC binds its port itself, in the event loop; what keeps it from that is said here."""
+    if settings.grpc_port == settings.port:
+        raise CannotStart(
+            f"TORCHKILN_GRPC_PORT: expected another port than TORCHKILN_PORT, got {settings.port}",
+            EXIT_SETTINGS,
+        )
+    if settings.grpc_port:
+        listen(settings.host, settings.grpc_port, setting="TORCHKILN_GRPC_PORT").close()
+
+
+def listen(host: str, port: int, *, setting: str = "TORCHKILN_PORT") -> socket.socket:
     """A listening socket, which other API processes of the same user may share.
 
     The kernel spreads new connections over all that listen. A program that does not share makes
@@ -214,7 +230,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise CannotStart(
             f"cannot listen on {host} port {port}: {error.strerror or error}; "
-            "set TORCHKILN_HOST and TORCHKILN_PORT to an address that is free",
+            f"set TORCHKILN_HOST and {setting} to an address that is free",
             EXIT_ADDRESS,
         ) from None
     sock.set_inheritable(True)

@@ -22,7 +22,7 @@ from services.events import NewEvent
 from services.job_moves import status_event
 from services.job_state import JobStatus, Outcome, sources
 from services.leases import Grip
-from services.publications import NewVersion, insert_version
+from services.publications import NewVersion, Origin, insert_version
 from services.queue import Queue
 from services.settings import Settings
 
@@ -112,7 +112,7 @@ class Attempts:
             values: dict[str, Any] = {"results": dict(results)}
             told: list[NewEvent] = []
             if version is not None and append(session, claim.grip, [], now):
-                number, promoted = insert_version(session, claim.job, version, now)
+                number, promoted = insert_version(session, Origin.of(claim.job), version, now)
                 values["model_version"] = number
                 told = [_published(claim.job.model or "", number, promoted=promoted)]
             return self._end(

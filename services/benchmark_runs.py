@@ -39,14 +39,22 @@ class Measured:
 
 
 class BenchmarkRuns:
-    def __init__(self, db: Database, storage: Storage, queue: Queue, settings: Settings) -> None:
+    def __init__(
+        self, db: Database, storage: Storage, queue: Queue, settings: Settings, host: str
+    ) -> None:
         self._db = db
         self._storage = storage
         self._queue = queue
         self._settings = settings
+        self._host = host
 
     def claim(self, benchmark_id: str, worker: str) -> BenchmarkClaim | None:
+        """Take a queued one. None: it is not queued (any more), or is to be made on another host,
+        whose workers will hear of it again."""
         with self._db.write() as session:
+            known = session.get(Benchmark, benchmark_id)
+            if known is not None and known.host not in (None, self._host):
+                return None
             now = self._db.now(session)
             token = leases.claim(
                 session, Benchmark, benchmark_id, worker, now, self._settings.lease_s

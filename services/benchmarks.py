@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import select, tuple_
 
-from models.backends import BACKENDS
+from models.backends import EVERY
 from services.db.engine import Database
 from services.db.tables import Benchmark
 from services.errors import Conflict, FieldError, Invalid, NotFound
 from services.ids import new_id
 from services.job_state import JobStatus
 from services.paging import Page
-from services.promotion import certified
+from services.promotion import automatic, certified
 from services.queue import Queue
 from services.registry import Registry, VersionView
 
@@ -29,11 +29,11 @@ class NewBenchmark:
     version: str | None = None
     """A number or an alias; None is the champion."""
     backends: Sequence[str] | None = None
-    """None is all that are certified."""
+    """None is all that `auto` may pick."""
     batch_sizes: Sequence[int] = (1, 8, 32)
     threads: int | None = None
-    """Threads of one call; None is one, which is what a prediction gets at first, and what keeps
-    the figures from depending on what else the host's cores do."""
+    """Threads of one call; None loads each backend as a serving process of the host would, which
+    has found out what is fastest there."""
     min_time_s: float = 0.5
     """For each backend and batch size, at least."""
 
@@ -48,12 +48,7 @@ class Benchmarks:
         """Raises `NotFound` (`model_not_found`, …), `Invalid`, `Conflict` (`not_certified`)."""
         version = self._registry.version(new.model, new.version)
         _check(new)
-        request: dict[str, Any] = {
-            "backends": _backends(new, version),
-            "batch_sizes": sorted(set(new.batch_sizes)),
-            "threads": new.threads or 1,
-            "min_time_s": new.min_time_s,
-        }
+        request = request_of(new, _backends(new, version))
         with self._db.write() as session:
             now = self._db.now(session)
             row = Benchmark(
@@ -104,6 +99,16 @@ class Benchmarks:
             return Page.cut(session.scalars(query.limit(limit + 1)).all(), limit)
 
 
+def request_of(new: NewBenchmark, backends: Sequence[str]) -> dict[str, Any]:
+    """What a worker is told."""
+    return {
+        "backends": list(backends),
+        "batch_sizes": sorted(set(new.batch_sizes)),
+        "threads": new.threads,
+        "min_time_s": new.min_time_s,
+    }
+
+
 def _check(new: NewBenchmark) -> None:
     problems: list[FieldError] = []
     if not 1 <= len(new.batch_sizes) <= 16:
@@ -120,8 +125,8 @@ def _check(new: NewBenchmark) -> None:
     if not 0.01 <= new.min_time_s <= 60:
         problems.append(FieldError("min_time_s", f"expected 0.01 to 60, got {new.min_time_s}"))
     for name in new.backends or ():
-        if name not in BACKENDS:
-            known = ", ".join(BACKENDS)
+        if name not in EVERY:
+            known = ", ".join(EVERY)
             problems.append(FieldError("backends", f"expected some of {known}, got {name!r}"))
     if new.backends is not None and not new.backends:
         problems.append(FieldError("backends", "expected at least one backend, got none"))
@@ -131,7 +136,11 @@ def _check(new: NewBenchmark) -> None:
 
 def _backends(new: NewBenchmark, version: VersionView) -> list[str]:
     allowed = certified(version.row.backends)
-    wanted = allowed if new.backends is None else list(dict.fromkeys(new.backends))
+    wanted = (
+        automatic(version.row.backends)
+        if new.backends is None
+        else list(dict.fromkeys(new.backends))
+    )
     refused = [name for name in wanted if name not in allowed]
     if refused or not wanted:
         raise Conflict(

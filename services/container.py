@@ -6,6 +6,7 @@ import socket
 
 from services.attempt_files import AttemptFiles
 from services.attempts import Attempts
+from services.backend_choices import BackendChoices
 from services.bases import Bases
 from services.benchmark_runs import BenchmarkRuns
 from services.benchmarks import Benchmarks
@@ -14,10 +15,13 @@ from services.datasets import Datasets
 from services.db.engine import Database
 from services.events import Events
 from services.health import Health
+from services.imports import Imports
 from services.jobs import Jobs
 from services.keys import Keys
+from services.notices import Notices, notices_of
 from services.queue import CeleryQueue, Queue
 from services.registry import Registry
+from services.remeasurer import Remeasurer
 from services.settings import Settings
 from services.storage import FileStorage
 from services.sweeper import Sweeper
@@ -27,10 +31,21 @@ from services.workers import Workers
 class Container:
     """Opens no connection until something is used."""
 
-    def __init__(self, settings: Settings, *, queue: Queue | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        queue: Queue | None = None,
+        notices: Notices | None = None,
+    ) -> None:
         self.settings = settings
         self.host = socket.gethostname()
-        self.db = Database(settings.sqlalchemy_url, pool_size=settings.database_pool_size)
+        self.notices = notices or notices_of(settings.redis_url)
+        self.db = Database(
+            settings.sqlalchemy_url,
+            pool_size=settings.database_pool_size,
+            tell=self.notices.publish,
+        )
         self.storage = FileStorage(settings.files_dir)
         self.queue: Queue = queue or CeleryQueue(settings.redis_url)
         self.pipelines = Catalogue()
@@ -40,14 +55,19 @@ class Container:
         self.attempts = Attempts(self.db, self.queue, settings)
         self.attempt_files = AttemptFiles(self.db, self.storage)
         self.registry = Registry(self.db, self.storage, self.host)
+        self.imports = Imports(self.db, self.storage, self.registry, settings)
+        self.backend_choices = BackendChoices(self.db)
         self.bases = Bases(self.pipelines, self.registry)
         self.benchmarks = Benchmarks(self.db, self.queue, self.registry)
-        self.benchmark_runs = BenchmarkRuns(self.db, self.storage, self.queue, settings)
+        self.benchmark_runs = BenchmarkRuns(self.db, self.storage, self.queue, settings, self.host)
         self.sweeper = Sweeper(self.db, self.queue, self.attempts, self.benchmark_runs, settings)
+        self.remeasurer = Remeasurer(self.db, self.queue, self.host, settings.auto_benchmark)
         self.keys = Keys(self.db)
         self.workers = Workers(self.db, settings)
         self.health = Health(self.db, self.queue)
 
     def close(self) -> None:
+        self.imports.close()
         self.queue.close()
+        self.notices.close()
         self.db.close()

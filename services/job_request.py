@@ -40,7 +40,7 @@ class NewJob:
     def __post_init__(self) -> None:
         """Raises `Invalid` for what is nested so deep that nothing else may look at it."""
         for name in ("params", "metadata"):
-            if not _is_shallow(getattr(self, name)):
+            if not is_shallow(getattr(self, name)):
                 message = f"expected at most {MAX_DEPTH} levels of nesting, got more"
                 raise Invalid(
                     "the job cannot be run as it stands", errors=(FieldError(name, message),)
@@ -51,7 +51,8 @@ class NewJob:
         return hashlib.sha256(orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _is_shallow(value: object) -> bool:
+def is_shallow(value: object) -> bool:
+    """Whether it has at most MAX_DEPTH levels."""
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _members(outer)]

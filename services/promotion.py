@@ -21,6 +21,12 @@ def certified(backends: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [name for name, state in backends.items() if state["status"] == "certified"]
 
 
+def automatic(backends: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Those of them that `auto` may pick: a variant of fewer bits only where the version's owner
+    allows it, and any other unless its owner keeps it back."""
+    return [name for name in certified(backends) if backends[name].get("auto", True)]
+
+
 def is_better(new: Mapping[str, float], old: Mapping[str, float]) -> bool:
     """Whether `new` beats `old`; a tie or nothing to compare keeps the old champion."""
     for name, sense in FIGURES_OF_MERIT:
@@ -42,7 +48,7 @@ def becomes_champion(
     `champion_metrics` is None where there is no champion: nobody has been certified yet, or an
     operator took the alias away, which only `promote` may undo.
     """
-    if not certified(backends):
+    if not automatic(backends):
         return False
     if first or promote == "always":
         return True

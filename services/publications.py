@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.db.tables import Alias, Job, Model, ModelVersion
-from services.promotion import CHAMPION, becomes_champion, certified
+from services.promotion import CHAMPION, automatic, becomes_champion
 from services.revision import bump
 
 
@@ -42,11 +42,27 @@ class NewVersion:
     files: Sequence[StoredFile]
 
 
-def insert_version(session: Session, job: Job, new: NewVersion, now: datetime) -> tuple[int, bool]:
-    """Write the version of `job`. → its number, and whether it became the champion."""
-    name = job.model
-    if name is None:
-        raise ValueError(f"job {job.id} has no model to publish a version of")
+@dataclass(frozen=True)
+class Origin:
+    """Whose version it is, and whether it may become the champion."""
+
+    model: str
+    job_id: str | None
+    """None where no job has made it: it was imported."""
+    promote: str
+
+    @classmethod
+    def of(cls, job: Job) -> Origin:
+        if job.model is None:
+            raise ValueError(f"job {job.id} has no model to publish a version of")
+        return cls(job.model, job.id, job.promote)
+
+
+def insert_version(
+    session: Session, origin: Origin, new: NewVersion, now: datetime
+) -> tuple[int, bool]:
+    """Write the version. → its number, and whether it became the champion."""
+    name = origin.model
     bump(session)  # first: its lock keeps two jobs from making the same model at once
     if session.get(Model, name) is None:
         session.add(Model(name=name, created_at=now, last_version=0))
@@ -62,7 +78,7 @@ def insert_version(session: Session, job: Job, new: NewVersion, now: datetime) -
         ModelVersion(
             name=name,
             version=number,
-            job_id=job.id,
+            job_id=origin.job_id,
             created_at=now,
             task=new.task,
             signature=dict(new.signature),
@@ -75,11 +91,11 @@ def insert_version(session: Session, job: Job, new: NewVersion, now: datetime) -
     )
     champion = _champion(session, name)
     promoted = becomes_champion(
-        job.promote,
+        origin.promote,
         new.backends,
         new.metrics,
         champion_metrics=champion.metrics if champion else None,
-        first=not any(certified(backends) for backends in earlier),
+        first=not any(automatic(backends) for backends in earlier),
     )
     if promoted:
         session.merge(Alias(name=name, alias=CHAMPION, version=number, updated_at=now))

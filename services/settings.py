@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+AutoBenchmark = Literal["stale", "all", "off"]
+
 
 class Settings(BaseSettings):
     """Read once, at the entry of each process, and handed in from there."""
@@ -16,6 +18,8 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
+    grpc_port: int = Field(default=0, ge=0, le=65_535)
+    """The Open Inference Protocol over gRPC, on the same address; 0 is off."""
     data_dir: Path = Path("var")
     """Holds the embedded database, stored files, downloads and work directories."""
     database_url: str = ""
@@ -38,8 +42,23 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=10, ge=1)
     model_memory_bytes: int = Field(default=2 * 2**30, ge=2**20)
     """What the models loaded in one API process may take, by the size of their files."""
+    import_limit_s: float = Field(default=120.0, gt=0)
+    """How long checking an imported model may take."""
+    import_memory_bytes: int = Field(default=4 * 2**30, ge=2**28)
+    """What the process that checks it may take beyond what its libraries do."""
+    auto_benchmark: AutoBenchmark = "stale"
+    """Champions that a worker measures by itself: those whose figures are from before this host's
+    processor or libraries changed, `all` that were never measured too, or none (`off`)."""
     queue_limit_s: float = Field(default=2.0, gt=0)
     """A prediction that would wait longer than this is refused with 429."""
+    max_batch_rows: int = Field(default=64, ge=1, le=65_536)
+    """Rows of several requests that one call of a model may have; larger requests run in pieces."""
+    tune_budget_s: float = Field(default=1.0, ge=0, le=600)
+    """How long the first load of a model on a host may measure how to run it; 0 does not."""
+    aot: bool = False
+    """Compiles `torchexport` models for the host at their first load, which takes a minute each."""
+    fast_path: bool = True
+    """Answers inference requests in the HTTP protocol class; off, the application does."""
 
     @field_validator("data_dir")
     @classmethod
@@ -58,6 +77,11 @@ class Settings(BaseSettings):
     @property
     def downloads_dir(self) -> Path:
         return self.data_dir / "datasets"
+
+    @property
+    def tuning_dir(self) -> Path:
+        """What each host found to be the fastest way to run a model file."""
+        return self.data_dir / "tuning"
 
     @property
     def work_dir(self) -> Path:

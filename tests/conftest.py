@@ -14,6 +14,10 @@ from services.db import migrate
 from services.db.engine import Database
 from tests.support import postgres
 
+os.environ.setdefault("TORCHKILN_TUNE_BUDGET_S", "0")
+"""Every test has a data directory of its own, and would measure each model anew; those of tuning
+say what it may take."""
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:

@@ -32,7 +32,7 @@ def test_each_room_is_imported_from_this_repository(room: str) -> None:
 )
 def test_what_serves_does_not_import_torch(modules: str) -> None:
     """Two seconds and half a gigabyte that only trainers and torch backends need."""
-    heavy = "{'torch', 'matplotlib', 'sklearn', 'pandas', 'onnx'}"
+    heavy = "{'torch', 'matplotlib', 'sklearn', 'pandas', 'onnx', 'grpc'}"
     code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.routes import (
     artifacts,
+    backends,
     benchmarks,
     checkpoints,
     datasets,
@@ -38,6 +39,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     artifacts.router,
     models.router,
     versions.router,
+    backends.router,
     introspection.router,
     predict.router,
     benchmarks.router,

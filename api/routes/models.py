@@ -46,11 +46,11 @@ async def set_alias(
     """
     registry = state.container.registry
     view = await run_in_threadpool(registry.set_alias, name, alias, body.version)
-    await state.engine.watch.refresh()
+    await state.engine.follow(name)
     return VersionOut.show(view)
 
 
 @router.delete("/{name}/aliases/{alias}", status_code=204, responses=errors(404))
 async def delete_alias(name: Name, alias: Name, state: AppState) -> None:
     await run_in_threadpool(state.container.registry.delete_alias, name, alias)
-    await state.engine.watch.refresh()
+    await state.engine.follow(name)

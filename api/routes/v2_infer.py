@@ -32,7 +32,9 @@ async def infer(
     name: Name, request: Request, state: AppState, version: Name | None = None
 ) -> Response:
     """Run the model. Tensors come as JSON numbers or, behind the JSON, as raw little-endian bytes;
-    then the header `Inference-Header-Content-Length` holds the length of the JSON."""
+    then the header `Inference-Header-Content-Length` holds the length of the JSON, or 0 where the
+    whole body is the bytes of the model's one input. An output's parameter `classification` asks
+    for so many of its largest values, as `value:index:label`."""
     answer = await respond(state, name, version, dict(request.headers.raw), request.receive)
     response = Response(answer.body, answer.status)
     response.raw_headers += answer.headers

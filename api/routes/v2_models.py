@@ -17,7 +17,7 @@ from api.schemas.v2 import (
     TensorConfig,
 )
 from api.state import Name, Serving
-from models.signature import TensorSpec
+from models.signature import BYTES, TensorSpec
 from services.serving.engine import Engine
 from services.serving.versions import ServedVersion
 
@@ -54,7 +54,9 @@ async def model_ready(
 ) -> ModelReady:
     served = await engine.watch.locate(name, version)
     ready = engine.is_ready(served)
-    response.status_code = 200 if ready else 503
+    if not ready:
+        response.status_code = 503
+        response.headers["Retry-After"] = "1"
     return ModelReady(name=name, ready=ready)
 
 
@@ -93,9 +95,14 @@ def _tensors(specs: Sequence[TensorSpec]) -> list[TensorOut]:
 
 def _configs(specs: Sequence[TensorSpec]) -> list[TensorConfig]:
     return [
-        TensorConfig(name=spec.name, data_type=f"TYPE_{spec.datatype}", dims=list(spec.row_shape))
+        TensorConfig(name=spec.name, data_type=_config_type(spec), dims=list(spec.row_shape))
         for spec in specs
     ]
+
+
+def _config_type(spec: TensorSpec) -> str:
+    """Triton's configuration has another word for BYTES than its protocol."""
+    return "TYPE_STRING" if spec.datatype == BYTES else f"TYPE_{spec.datatype}"
 
 
 def _stats(engine: Engine, served: ServedVersion) -> ModelStats:

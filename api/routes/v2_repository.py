@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
@@ -36,8 +38,7 @@ async def index(request: Request, state: AppState) -> list[IndexEntry]:
     except ValidationError as error:
         fields = field_errors(error.errors(include_url=False), IndexIn)
         raise Invalid("the request is not valid", errors=fields) from None
-    entries = [_entry(state.engine, served) for served in state.engine.versions()]
-    return [entry for entry in entries if entry.state == "READY" or not wanted.ready]
+    return entries(state.engine, ready_only=wanted.ready)
 
 
 @router.post(
@@ -46,20 +47,16 @@ async def index(request: Request, state: AppState) -> list[IndexEntry]:
     openapi_extra={"requestBody": PARAMETERS_BODY},
 )
 async def load(name: Name, request: Request, state: AppState) -> None:
-    """Bring the champion into this process's memory, and allow requests to the model again."""
-    parameters = await _parameters(request, state.max_body_bytes)
-    given = sorted(key for key in parameters if key == "config" or key.startswith("file:"))
-    if given:
-        raise Unsupported("a model's configuration comes from its training, not from load")
-    await state.engine.watch.refresh()
-    await state.engine.load(name)
+    """Bring the champion into memory, and allow requests to the model again, in every process."""
+    await bring_in(state.engine, name, await _parameters(request, state.max_body_bytes))
 
 
 @router.post(
     "/models/{name}/unload", responses=errors(404), openapi_extra={"requestBody": PARAMETERS_BODY}
 )
 async def unload(name: Name, request: Request, engine: Serving, state: AppState) -> None:
-    """Give its memory back; requests to it are refused until it is loaded again."""
+    """Give its memory back; requests to it are refused until it is loaded again, by every process
+    and after a restart too."""
     await _parameters(request, state.max_body_bytes)
     await engine.unload(name)
 
@@ -73,12 +70,21 @@ async def _parameters(request: Request, limit: int) -> dict[str, object]:
     return parameters
 
 
+def entries(engine: Engine, *, ready_only: bool) -> list[IndexEntry]:
+    """What `index` answers, over gRPC too."""
+    found = [_entry(engine, served) for served in engine.versions()]
+    return [entry for entry in found if entry.state == "READY" or not ready_only]
+
+
+async def bring_in(engine: Engine, name: str, parameters: Collection[str]) -> None:
+    """What `load` does, over gRPC too; `parameters` are the names of those that were sent."""
+    if any(key == "config" or key.startswith("file:") for key in parameters):
+        raise Unsupported("a model's configuration comes from its training, not from load")
+    await engine.load(name)
+
+
 def _entry(engine: Engine, served: ServedVersion) -> IndexEntry:
-    ready = engine.is_ready(served)
-    reason = "" if ready else ("unloaded" if served.backends else "no backend is certified")
+    found = engine.state_of(served)
     return IndexEntry(
-        name=served.name,
-        version=str(served.version),
-        state="READY" if ready else "UNAVAILABLE",
-        reason=reason,
+        name=served.name, version=str(served.version), state=found.state, reason=found.reason
     )

@@ -10,7 +10,16 @@ from api.state import Serving
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 
-EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
+EXTENSIONS = [
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "model_repository",
+    "parameters",
+    "statistics",
+]
+"""Triton's names of those that are whole here. Its `schedule_policy` is not: of that there is
+`timeout`, and no `priority`."""
 
 
 @router.get("/", include_in_schema=False)

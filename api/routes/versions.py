@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import tempfile
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from api.files import file_response
+from api.forms import form_docs, read_model
 from api.openapi import content, errors
 from api.schemas.common import ListOf, cut, listed
+from api.schemas.imports import MAX_TEXT_BYTES, VersionIn
 from api.schemas.models import FileOut, VersionOut
 from api.state import DEFAULT_LIMIT, After, AppState, Limit, Name, Services
 
 router = APIRouter(prefix="/v1/models/{name}/versions", tags=["models"])
+
+
+@router.post("", status_code=201, responses=errors(415, 429), openapi_extra=form_docs(VersionIn))
+async def import_version(
+    name: Name, request: Request, response: Response, state: AppState
+) -> VersionOut:
+    """Import a model that was trained elsewhere as the next version of `name`.
+
+    It is checked and certified before anything of it is kept, in a process of its own; 422
+    `invalid_model` names the tensor or operator at fault.
+    """
+    with tempfile.TemporaryDirectory(prefix="torchkiln-import-") as directory:
+        target = Path(directory, "file")
+        form = await read_model(
+            request,
+            VersionIn,
+            target,
+            file_field="file",
+            limit=state.max_body_bytes,
+            field_limit=MAX_TEXT_BYTES,
+        )
+        imports = state.container.imports
+        view = await run_in_threadpool(imports.create, name, form.file, form.to_service())
+    await state.engine.watch.refresh()
+    response.headers["Location"] = f"/v1/models/{name}/versions/{view.row.version}"
+    return VersionOut.show(view)
 
 
 @router.get("", responses=errors(404))

@@ -22,7 +22,12 @@ class BenchmarkIn(RequestModel):
         None, max_length=16, description="All that are certified if null"
     )
     batch_sizes: list[int] = Field([1, 8, 32], min_length=1, max_length=16)
-    threads: int | None = Field(None, ge=1, le=MAX_THREADS, description="Threads of one call")
+    threads: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_THREADS,
+        description="Threads of one call; if null, each backend is loaded as it is served",
+    )
     min_time_s: float = Field(
         0.5, ge=0.01, le=60, description="At least so long for each backend and batch size"
     )
@@ -45,7 +50,7 @@ class BenchmarkRow(ResponseModel):
     rows_per_s: float
     ci95_ms: list[float]
     runs: int
-    max_abs_error: float
+    max_abs_error: float | None = Field(description="Against eager; null for a model that has none")
 
 
 class BenchmarkUrls(ResponseModel):

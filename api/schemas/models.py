@@ -65,7 +65,17 @@ class BackendState(ResponseModel):
 
     status: Literal["certified", "rejected", "failed", "absent"]
     reason: str | None = None
+    auto: bool | None = Field(
+        default=None,
+        exclude_if=lambda allowed: allowed is None,
+        description="Whether `backend=auto` may pick it, where that was said; false for variants "
+        "of fewer bits until their owner allows it",
+    )
     parity: dict[str, Any] | None = None
+
+
+class BackendIn(RequestModel):
+    auto: bool = Field(description="Whether `backend=auto` may pick it")
 
 
 class VersionUrls(ResponseModel):

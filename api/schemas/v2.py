@@ -96,7 +96,9 @@ class InferRequestOutput(ResponseModel):
 class InferIn(ResponseModel):
     id: str | None = None
     parameters: dict[str, Any] | None = Field(
-        None, description="`backend` chooses the backend; `binary_data_output` asks for bytes"
+        None,
+        description="`backend` chooses the backend; `binary_data_output` asks for bytes; "
+        "`timeout`, in microseconds, is how long the answer is waited for",
     )
     inputs: list[InferTensor]
     outputs: list[InferRequestOutput] | None = None

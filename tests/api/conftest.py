@@ -73,7 +73,7 @@ class Api:
 def served(container: Container) -> Generator[Api]:
     """The application behind a real server in a thread of this process."""
     app, state = create_app(container)
-    server = Server(uvicorn_config(app), state)
+    server = Server(uvicorn_config(app, state), state)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -136,6 +136,7 @@ class Process:
 
     url: str
     address: str
+    grpc: str
     container: Container
     popen: subprocess.Popen[bytes]
 
@@ -148,14 +149,16 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     migrate.upgrade(container.db)
     for kind in ("image", "binary", "regression"):
         add_version(container, kind, name=kind)
-    port = free_port()
+    port, grpc_port = free_port(), free_port()
     popen = subprocess.Popen(
-        [sys.executable, "-m", "api"], cwd=ROOT, env=environment(data_dir, port)
+        [sys.executable, "-m", "api"],
+        cwd=ROOT,
+        env=environment(data_dir, port, TORCHKILN_GRPC_PORT=str(grpc_port)),
     )
     try:
         url = f"http://127.0.0.1:{port}"
         wait_for(f"{url}/v2/health/ready", popen)
-        yield Process(url, f"127.0.0.1:{port}", container, popen)
+        yield Process(url, f"127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", container, popen)
     finally:
         popen.terminate()
         popen.wait(30)

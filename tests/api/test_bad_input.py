@@ -57,6 +57,7 @@ TARGETS = {
     "POST /v1/jobs": JSON,
     "POST /v1/benchmarks": JSON,
     "POST /v1/datasets": {"Content-Type": "multipart/form-data; boundary=x"},
+    "POST /v1/models/new/versions": {"Content-Type": "multipart/form-data; boundary=x"},
     "PUT /v1/models/image/aliases/bad": JSON,
     "POST /v1/models/image/predict": JSON,
     "POST /v1/models/image/predict as png": {"Content-Type": "image/png"},

@@ -58,7 +58,7 @@ def test_the_results_of_a_finished_one(client: httpx.Client, container: Containe
         *("ci95_ms", "runs", "max_abs_error"),
     }
     assert benchmark["winners"] == {"1": "onnxruntime"}
-    assert benchmark["environment"] == {"cores": 2}
+    assert benchmark["environment"]["machine_cores"] >= 1
     assert benchmark["finished_at"].endswith("Z")
     plot = client.get(benchmark["urls"]["plot"])
     assert (plot.content, plot.headers["content-type"]) == (b"\x89PNG a plot", "image/png")

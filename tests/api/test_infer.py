@@ -109,6 +109,28 @@ def test_a_packed_body_counts_its_header_unpacked(shared: Api, encoding: str, pa
     assert response.json()["outputs"][0]["shape"] == [2, 3]
 
 
+@pytest.mark.parametrize("rows", [1, 2000])
+def test_an_answer_is_packed_for_who_asks(shared: Api, rows: int) -> None:
+    """A large one in a thread, as a large request is unpacked in one."""
+    pixels = np.random.default_rng(0).random((rows, 1, 8, 8), np.float32)
+    body, length = packed(pixels, parameters={"binary_data_output": True})
+    headers = {
+        "Inference-Header-Content-Length": str(length),
+        "Content-Encoding": "gzip",
+        "Accept-Encoding": "identity",
+    }
+    plain = infer(shared, content=gzip.compress(body), headers=headers)
+    assert "content-encoding" not in plain.headers
+    asked = infer(
+        shared, content=gzip.compress(body), headers=headers | {"Accept-Encoding": "gzip;q=0.5"}
+    )
+    assert asked.headers["content-encoding"] == "gzip"
+    assert asked.content == plain.content  # httpx unpacks it
+    name = "inference-header-content-length"
+    assert asked.headers[name] == plain.headers[name]
+    assert int(asked.headers["content-length"]) < len(plain.content)
+
+
 def test_a_body_may_come_in_pieces(shared: Api) -> None:
     body, length = packed()
     response = infer(

@@ -11,10 +11,18 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 
-from api.main import CannotStart, check_database, check_exposure, is_loopback, listen
+from api.main import (
+    CannotStart,
+    check_database,
+    check_exposure,
+    check_grpc_port,
+    is_loopback,
+    listen,
+)
 from services.container import Container
 from services.db import migrate
 from services.settings import Settings
@@ -107,10 +115,13 @@ def test_a_wrong_setting_is_named(data_dir: Path, name: str, value: str) -> None
 
 
 def test_it_starts_without_a_broker_says_so_and_ends_in_order(data_dir: Path) -> None:
+    """Python's development mode tells of what is left behind."""
     port = free_port()
-    popen = start(data_dir, port)
+    grpc_port = str(free_port())
+    popen = start(data_dir, port, TORCHKILN_GRPC_PORT=grpc_port, PYTHONDEVMODE="1")
     try:
         wait_for(f"http://127.0.0.1:{port}/healthz", popen)
+        assert grpc_process(grpc_port) == http_process(port)
         ready = httpx.get(f"http://127.0.0.1:{port}/readyz")
         assert (ready.status_code, ready.json()["failing"]) == (503, ["broker"])
         job = httpx.post(f"http://127.0.0.1:{port}/v1/jobs", json={"pipeline": "diagnostics"})
@@ -124,6 +135,7 @@ def test_it_starts_without_a_broker_says_so_and_ends_in_order(data_dir: Path) ->
         popen.wait()
     assert popen.returncode == 0
     assert '"broker_unreachable"' in stderr
+    assert "Warning: " not in stderr
     assert stderr.strip().splitlines()[-1].count('"api_stopped"') == 1
 
 
@@ -145,15 +157,44 @@ def test_open_streams_do_not_hold_up_the_end(data_dir: Path, number: signal.Sign
 
 
 def test_processes_share_a_port(data_dir: Path) -> None:
-    port = free_port()
-    with running(data_dir, port) as one, running(data_dir, port) as other:
+    """That of HTTP, and that of gRPC."""
+    port, grpc_port = free_port(), str(free_port())
+    more = {"TORCHKILN_GRPC_PORT": grpc_port}
+    with running(data_dir, port, **more) as one, running(data_dir, port, **more) as other:
         answered: set[str] = set()
         while len(answered) < 2:  # the kernel spreads connections over both
-            ids = httpx.get(f"http://127.0.0.1:{port}/healthz").headers["X-Request-Id"]
-            answered.add(ids.split("_")[1])
+            answered.add(http_process(port))
+        spoken: set[str] = set()
+        while len(spoken) < 2:
+            spoken.add(grpc_process(grpc_port))
+        assert spoken == answered
         one.terminate()
         assert one.wait(30) == 0
         wait_for(f"http://127.0.0.1:{port}/healthz", other)
+        assert grpc_process(grpc_port) == http_process(port)
+
+
+def http_process(port: int) -> str:
+    """What tells the process that answers a new connection from others."""
+    return httpx.get(f"http://127.0.0.1:{port}/healthz").headers["X-Request-Id"].split("_")[1]
+
+
+def grpc_process(port: str) -> str:
+    alone = (("grpc.use_local_subchannel_pool", 1),)  # a connection of its own
+    with grpc.insecure_channel(f"127.0.0.1:{port}", alone) as channel:
+        live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+        _, call = live.with_call(b"", timeout=30)
+        return dict(call.trailing_metadata())["x-request-id"].split("_")[1]
+
+
+def test_the_port_of_grpc_is_checked_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="expected another port than TORCHKILN_PORT, got 8000"):
+        check_grpc_port(Settings(data_dir=tmp_path, grpc_port=8000))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = Settings(data_dir=tmp_path, grpc_port=other.getsockname()[1])
+        with pytest.raises(CannotStart, match="set TORCHKILN_HOST and TORCHKILN_GRPC_PORT"):
+            check_grpc_port(taken)
+    check_grpc_port(Settings(data_dir=tmp_path))
 
 
 @pytest.fixture

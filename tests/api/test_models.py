@@ -44,7 +44,7 @@ def test_a_version_has_every_field_of_the_contract(
         {"name": "images", "datatype": "FP32", "shape": [-1, 1, 8, 8]}
     ]
     assert version["classes"] == ["circle", "square", "other"]
-    for backend in ("eager", "torchscript", "onnxruntime"):
+    for backend in ("eager", "torchscript", "onnxruntime", "torchexport"):
         state = version["backends"][backend]
         assert state["status"] == "certified"
         assert set(state["parity"]) >= {
@@ -170,7 +170,9 @@ def test_a_version_is_deleted_unless_an_alias_points_at_it(
 
 def test_a_version_prefers_what_was_measured_here(api: Api, container: Container) -> None:
     add_version(container, "binary", name="m")
-    add_benchmark(container, "m", {"torchscript": 0.5, "onnxruntime": 1.0, "eager": 2.0})
+    add_benchmark(
+        container, "m", {"torchscript": 0.5, "onnxruntime": 1.0, "eager": 2.0, "torchexport": 3.0}
+    )
     version = api.client.get("/v1/models/m/versions/1").json()
     assert version["preferred_backend"] == {"1": "torchscript"}
     api.client.put("/v1/models/m/aliases/champion", json={"version": 1})
@@ -186,3 +188,23 @@ def test_the_files_are_those_that_were_exported(container: Container) -> None:
     assert {file["sha256"] for file in row.files} == {
         file.sha256 for file in exported("binary").files
     }
+
+
+def test_the_owner_of_a_version_says_what_auto_may_pick(api: Api, container: Container) -> None:
+    add_version(container, "binary", name="m", promote="always")
+    put = "/v1/models/m/versions/champion/backends"
+    version = api.client.put(f"{put}/onnxruntime", json={"auto": False})
+    assert version.status_code == 200
+    assert version.json()["backends"]["onnxruntime"]["auto"] is False
+    assert "auto" not in version.json()["backends"]["eager"]
+    answer = api.client.post("/v1/models/m/predict", json=ROW).json()
+    assert answer["backend"] == "torchscript"
+    named = api.client.post("/v1/models/m/predict?backend=onnxruntime", json=ROW).json()
+    assert named["backend"] == "onnxruntime"
+    assert api.client.put(f"{put}/onnxruntime", json={"auto": "no"}).status_code == 422
+    missing = api.client.put(f"{put}/onnxruntime-int8", json={"auto": True})
+    assert (missing.status_code, missing.json()["code"]) == (404, "backend_not_found")
+    for name in ("eager", "torchscript"):
+        assert api.client.put(f"{put}/{name}", json={"auto": False}).status_code == 200
+    last = api.client.put(f"{put}/torchexport", json={"auto": False})
+    assert (last.status_code, last.json()["code"]) == (409, "last_backend")

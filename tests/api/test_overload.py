@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from services.container import Container
-from services.serving import runners
+from services.serving import loading
 from tests.api.conftest import Api
 from tests.support.gated import Gated
 from tests.support.published import add_version
@@ -26,7 +26,7 @@ PREDICT = {"inputs": [[1, 2]]}
 def model(monkeypatch: pytest.MonkeyPatch, api: Api, container: Container) -> Gated:
     """A model that is believed to take 0.1 s a row, served as `m`; up to 0.15 s may be waited."""
     gated = Gated(queue_limit_s=0.15)
-    monkeypatch.setattr(runners, "load", lambda *_args, **_named: gated.loaded)
+    monkeypatch.setattr(loading, "load", lambda *_args, **_named: gated.loaded)
     add_version(container, "binary", name="m")
     return gated
 

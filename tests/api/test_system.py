@@ -32,10 +32,10 @@ def test_readyz_names_the_part_that_fails(api: Api, queue: RecordingQueue) -> No
 
 
 def test_readyz_is_503_until_the_default_models_are_loaded(api: Api) -> None:
-    api.state.engine._warm = False
+    api.state.engine._rollout.is_warm = False
     assert api.client.get("/readyz").json()["failing"] == ["models"]
     assert api.client.get("/v2/health/ready").status_code == 503
-    api.state.engine._warm = True
+    api.state.engine._rollout.is_warm = True
     assert api.client.get("/v2/health/ready").json() == {"ready": True}
 
 

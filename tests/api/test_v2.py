@@ -54,7 +54,7 @@ def test_what_is_not_there_is_a_404_with_an_error(shared: Api, model: str, part:
 def test_the_repository_lists_every_version(client: httpx.Client, container: Container) -> None:
     add_version(container, "binary", name="m")
     add_version(container, "binary", name="m", backends={"eager": {"status": "rejected"}})
-    client.get("/v2/models/m/versions/2")
+    client.post("/v2/repository/models/m/load")  # which waits until it is loaded
     rejected = {
         "name": "m",
         "version": "2",

@@ -32,7 +32,7 @@ def test_says_one_line_when_ready_and_leaves_nothing_behind(start: Start) -> Non
     assert up.users() == set()
     assert not alive(trainer)
     assert not list(up.data_dir.glob("*.lock"))
-    assert up.errors == ""
+    assert up.errors == f"gRPC is at 127.0.0.1:{told['GRPC_PORT']}\n"
 
 
 def test_rooms_do_not_depend_on_where_the_command_is_called(checkout: Path, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from torchkiln.errors import CannotRun
 from torchkiln.supervisor import logs
+from torchkiln.supervisor.grpc_port import reserve_grpc
 from torchkiln.supervisor.lock import DataDirLock, LockFile
 from torchkiln.supervisor.logs import Follower
-from torchkiln.supervisor.options import address
+from torchkiln.supervisor.options import UpOptions, address
 from torchkiln.supervisor.ports import free_port, reserve
 from torchkiln.supervisor.restarts import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, STEADY_S, Restarts
 
@@ -117,6 +118,23 @@ def test_port_of_yesterdays_connections_can_be_reserved() -> None:
             caller.recv(1)
     with reserve("127.0.0.1", port):
         pass
+
+
+def test_the_port_of_grpc(tmp_path: Path) -> None:
+    """As asked for, or off; unasked, the usual one or a free one, and free where HTTP's is."""
+    assert reserve_grpc(UpOptions(tmp_path, grpc_port=0)) is None
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotRun, match=f"port {port} .*, or give --grpc-port another number"):
+            reserve_grpc(UpOptions(tmp_path, grpc_port=port))
+    for options in (UpOptions(tmp_path), UpOptions(tmp_path), UpOptions(tmp_path, port=0)):
+        chosen = reserve_grpc(options)
+        assert chosen is not None
+        with chosen:
+            other = reserve_grpc(options)
+            assert other is not None
+            with other:
+                assert other.getsockname()[1] != chosen.getsockname()[1]
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])

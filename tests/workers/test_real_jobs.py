@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.backends import BACKENDS
 from services.benchmarks import NewBenchmark
 from services.container import Container
 from services.job_request import NewJob
@@ -23,6 +24,7 @@ FILES = {
     "model.scripted.pt",
     "checkpoint.pt",
     "model.onnx",
+    "model.pt2",
     "signature.json",
     "card.md",
 }
@@ -88,7 +90,7 @@ def _check_benchmark(container: Container) -> None:
     )
     assert done.status == JobStatus.SUCCEEDED, done.error_message
     assert {(row["backend"], row["batch_size"]) for row in done.results or []} == {
-        (backend, size) for backend in ("eager", "torchscript", "onnxruntime") for size in (1, 4)
+        (backend, size) for backend in BACKENDS for size in (1, 4)
     }
     assert done.plot_key is not None
     assert container.storage.local_path(done.plot_key).read_bytes().startswith(b"\x89PNG")

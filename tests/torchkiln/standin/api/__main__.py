@@ -8,7 +8,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-TOLD = ("HOST", "PORT", "DATA_DIR", "DATABASE_URL", "REDIS_URL", "JOB_SLOTS")
+TOLD = ("HOST", "PORT", "DATA_DIR", "DATABASE_URL", "REDIS_URL", "JOB_SLOTS", "GRPC_PORT")
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from services.errors import NotAllowed, Unauthorized, Unavailable
@@ -16,6 +18,8 @@ T = TypeVar("T")
 
 FRESH_S = 3.0
 """For so long a key's scopes, or that there are no keys at all, are believed without asking."""
+AHEAD_S = 1.5
+"""So long before that, requests that go on make it asked for again."""
 STALE_S = 60.0
 """And for so long while the database does not answer: predictions go on without it."""
 PATIENCE_S = 0.5
@@ -72,6 +76,7 @@ class Authenticator:
         self._keys = keys
         self._known: dict[bytes | None, _Known] = {}
         self._has_keys = False
+        self._renewing: asyncio.Task[None] | None = None
 
     async def check(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Raises `Unauthorized`, `NotAllowed`, and `Unavailable` when nobody can tell."""
@@ -93,16 +98,29 @@ class Authenticator:
 
     def allows(self, scope: Scope, secret: bytes | None) -> bool:
         """Whether a request may pass as far as is known here and now; False may still be yes."""
-        now = time.monotonic()
         if not self._has_keys:
-            known = self._known.get(None)
-            return known is not None and now < known.ask_at and not known.value
-        if secret is None:
+            secret = None
+        elif secret is None:
             return False
         known = self._known.get(secret)
-        if known is None or now >= known.ask_at or known.value is None:
+        now = time.monotonic()
+        if known is None or now >= known.ask_at:
             return False
-        return scope in known.value or Scope.ADMIN in known.value
+        if now > known.ask_at - AHEAD_S and self._renewing is None:
+            self._renewing = asyncio.create_task(self._renew(secret), name="renew key")
+        if secret is None:
+            return not known.value
+        scopes: frozenset[Scope] = known.value or frozenset()
+        return scope in scopes or Scope.ADMIN in scopes
+
+    async def _renew(self, secret: bytes | None) -> None:
+        """Ask before what is known is too old, so that under load no request has to wait for it."""
+        try:
+            ask = self._keys.any if secret is None else partial(self._authenticate, secret)
+            with contextlib.suppress(Unavailable):  # those who need it will ask and say so
+                self._remember(secret, await asyncio.to_thread(ask))
+        finally:
+            self._renewing = None
 
     async def _is_open(self) -> bool:
         """Whether no key was ever made; once one was, this never becomes true again."""
@@ -127,10 +145,14 @@ class Authenticator:
                 raise Unavailable("API keys cannot be checked at the moment") from error
             known.ask_at = now + FRESH_S
             return known.value
+        self._remember(key, value)
+        return value
+
+    def _remember(self, key: bytes | None, value: Any) -> None:
         if len(self._known) >= MAX_REMEMBERED:  # somebody is guessing
             self._known.clear()
+        now = time.monotonic()
         self._known[key] = _Known(value, now, now + FRESH_S)
-        return value
 
     def _authenticate(self, secret: bytes) -> frozenset[Scope] | None:
         """The scopes of a key; None for one that is unknown or revoked."""

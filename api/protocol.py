@@ -20,7 +20,7 @@ from api.bodies import SILENCE_S
 from api.errors import Surface, body_of, problem_of, surface_of
 from api.fast import Exchange, FastInfer
 from api.heads import Head
-from api.infer import Answer
+from api.infer import ROUTES, Answer
 from api.request_ids import HEADER
 from services.errors import Invalid
 
@@ -136,7 +136,8 @@ class KilnProtocol(HttpToolsProtocol):
             return
         self._write(answer, own_id)
         now = time.monotonic()
-        self._fast.count(head, answer.status, now - self._heard)
+        route = ROUTES[head.version is not None]
+        self._fast.stats.of("POST", route, answer.status).add(now - self._heard)
         self._heard = now
         self.server_state.total_requests += 1
         if self._closing:

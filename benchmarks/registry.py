@@ -44,6 +44,11 @@ def empty(directory: Path) -> Generator[Container]:
         container.close()
 
 
+def opened(directory: Path) -> Container:
+    """The services over a database that is there."""
+    return Container(Settings(data_dir=directory), queue=Nobody())
+
+
 def add(container: Container, name: str, made: Publication) -> None:
     """Make `made` the champion of a model."""
     files: list[StoredFile] = []

@@ -98,6 +98,7 @@ class Engine:
         """
         key = Key(served.name, served.version, backend)
         runner = self.cache.peek(key) or await self.cache.get(served, backend)
+        runner.stats = self.stats_of(served, backend)
         return await runner.run(
             inputs,
             rows,

@@ -11,7 +11,7 @@ from services.serving.engine import Engine
 from services.serving.errors import Unsupported
 from services.serving.runners import Gone
 from services.serving.stats import Timing
-from services.serving.v2_request import InferRequest
+from services.serving.v2_plans import Known
 from services.serving.versions import ServedVersion
 
 
@@ -31,7 +31,8 @@ async def infer(
     """
     timing = Timing()
     served = await engine.resolve(name, ref)
-    request, inputs = read(served, body, header_length)
+    known, inputs = read(served, body, header_length)
+    request = known.request
     if request.pictures is not None:
         inputs = await asyncio.to_thread(request.pictures.decode)
     backend = served.backend_for(request.backend, request.rows)
@@ -44,7 +45,7 @@ async def infer(
 
 def read(
     served: ServedVersion, body: bytes, header_length: bytes | None
-) -> tuple[InferRequest, Tensors]:
+) -> tuple[Known, Tensors]:
     """A v2 request and its inputs; a short way for one that is like one before."""
     head_size = None
     if header_length is not None and header_length.isdigit() and len(header_length) < 16:
@@ -53,8 +54,7 @@ def read(
     if known is not None:
         return known
     request = v2_request.parse(body, header_length, served)
-    served.plans.learn(request, body, head_size)
-    return request, request.inputs
+    return served.plans.learn(request, body, head_size), request.inputs
 
 
 def earliest(timeout_us: int | None, timeout_s: float | None) -> float | None:

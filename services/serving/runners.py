@@ -23,7 +23,7 @@ from models.backends.base import Runner, Tensors
 from services.errors import Busy
 from services.serving.batching import Answer, Call, Dtypes, Outputs, Pieces, cut, execute
 from services.serving.errors import Abandoned
-from services.serving.stats import Timing
+from services.serving.stats import PredictionStats, Timing
 
 INLINE_S = 0.001
 """A batch expected to take longer than this leaves the event loop to others."""
@@ -62,8 +62,8 @@ class LoadedRunner:
         self.size_bytes = size_bytes
         self.on_close: Callable[[], None] = lambda: None
         """Called once its memory has been given back."""
-        self.batches: dict[int, int] = {}
-        """How many batches were run, by their rows."""
+        self.stats: PredictionStats | None = None
+        """Where batches are counted."""
         self._runner = runner
         self._queue_limit_s = queue_limit_s
         self._max_rows = max_batch_rows
@@ -173,12 +173,10 @@ class LoadedRunner:
             self._rest()
             return
         batch = cut(self._queue, self._max_rows)
-        effort = rows = 0
+        effort = 0
         for call in batch:
             call.begun = True
             effort += call.effort
-            rows += call.rows
-        self.batches[rows] = self.batches.get(rows, 0) + 1
         if self.pace.expected_s(effort) <= INLINE_S:
             self._finish(batch, execute(self._runner, batch))
         else:
@@ -197,6 +195,8 @@ class LoadedRunner:
         self._thread.submit(work)
 
     def _finish(self, batch: Sequence[Call], answers: Sequence[Answer]) -> None:
+        if self.stats is not None:
+            self.stats.ran(sum(call.rows for call in batch), batch[0].timing.infer_ns)
         for call, answer in zip(batch, answers, strict=True):
             self._account(call)
             if call.timer is not None:

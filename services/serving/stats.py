@@ -14,14 +14,14 @@ BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 """Upper bounds of the histogram of a prediction's whole time in the service."""
 
 
-@dataclass(slots=True)
 class Timing:
     """The course of one prediction, in nanoseconds."""
 
-    started: int = field(default_factory=time.perf_counter_ns)
-    input_ns: int = 0
-    queue_ns: int = 0
-    infer_ns: int = 0
+    __slots__ = ("infer_ns", "input_ns", "queue_ns", "started")
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter_ns()
+        self.input_ns = self.queue_ns = self.infer_ns = 0
 
     def parsed(self) -> None:
         """The request has been read and turned into arrays."""
@@ -44,12 +44,13 @@ class PredictionStats:
     failure_ns: int = 0
     last_ms: int = 0
     """Of the latest prediction, milliseconds since 1970."""
+    batches: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    """By rows: how many batches were run, and the nanoseconds that they took."""
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
 
     def succeeded(self, timing: Timing, rows: int) -> None:
         total = time.perf_counter_ns() - timing.started
         self.successes += 1
-        self.executions += 1
         self.rows += rows
         self.queue_ns += timing.queue_ns
         self.input_ns += timing.input_ns
@@ -58,6 +59,12 @@ class PredictionStats:
         self.success_ns += total
         self.last_ms = time.time_ns() // 1_000_000
         self.buckets[bisect_left(BUCKETS_S, total / 1e9)] += 1
+
+    def ran(self, rows: int, infer_ns: int) -> None:
+        """One batch, which may be of several predictions or a part of one."""
+        self.executions += 1
+        count, ns = self.batches.get(rows, (0, 0))
+        self.batches[rows] = count + 1, ns + infer_ns
 
     def failed(self, timing: Timing) -> None:
         self.failures += 1
@@ -68,6 +75,10 @@ class PredictionStats:
         for name in self.__slots__:
             if name == "buckets":
                 self.buckets = [a + b for a, b in zip(self.buckets, other.buckets, strict=True)]
+            elif name == "batches":
+                for rows, (count, ns) in other.batches.items():
+                    had, spent = self.batches.get(rows, (0, 0))
+                    self.batches[rows] = had + count, spent + ns
             elif name == "last_ms":
                 self.last_ms = max(self.last_ms, other.last_ms)
             else:
@@ -89,7 +100,15 @@ class PredictionStats:
                 "cache_hit": _duration(0, 0),
                 "cache_miss": _duration(0, 0),
             },
-            "batch_stats": [],
+            "batch_stats": [
+                {
+                    "batch_size": rows,
+                    "compute_input": _duration(0, 0),
+                    "compute_infer": _duration(count, ns),
+                    "compute_output": _duration(0, 0),
+                }
+                for rows, (count, ns) in sorted(self.batches.items())
+            ],
         }
 
 

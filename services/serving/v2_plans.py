@@ -50,6 +50,8 @@ class Known:
     sources: tuple[_Source, ...]
     size: int
     """Of the raw bytes behind the JSON."""
+    route: Any = None
+    """Whoever answers such requests keeps here what its answers have in common."""
 
 
 class Plans:
@@ -59,40 +61,40 @@ class Plans:
         self._known: dict[bytes | tuple[bytes, bytes], Known] = {}
         self._parser = simdjson.Parser()
 
-    def match(self, body: bytes, head_size: int | None) -> tuple[InferRequest, Arrays] | None:
-        """→ the request and its inputs, floats perhaps wider than the model's; None if there was
-        none like it, or its numbers are not as they should be."""
+    def match(self, body: bytes, head_size: int | None) -> tuple[Known, Arrays] | None:
+        """→ what is known of the request, and its inputs, floats perhaps wider than the model's;
+        None if there was none like it, or its numbers are not as they should be."""
         if head_size is not None:
             return self._match_raw(body, head_size)
-        where = _numbers(body)
-        if where is None:
-            return None
-        start, end = where
+        start = body.find(b"[", body.find(KEY))
+        end = _end(body, start)
         known = self._known.get((body[:start], body[end:]))
         return None if known is None else self._match_json(known, body[start:end])
 
-    def learn(self, request: InferRequest, body: bytes, head_size: int | None) -> None:
-        """`request` is what `parse` made of `body`, which no plan has matched."""
+    def learn(self, request: InferRequest, body: bytes, head_size: int | None) -> Known:
+        """`request` is what `parse` made of `body`, which no plan has matched. → what is known of
+        it, to be found by `match` if there may be others like it."""
         made = _raw(request, body, head_size) if head_size is not None else _json(request, body)
         if made is None:
-            return
+            return Known(request, (), 0)
         if len(self._known) >= MAX_PLANS:
             self._known.clear()
         key, known = made
         self._known[key] = known
+        return known
 
-    def _match_raw(self, body: bytes, head_size: int) -> tuple[InferRequest, Arrays] | None:
+    def _match_raw(self, body: bytes, head_size: int) -> tuple[Known, Arrays] | None:
         known = self._known.get(body[:head_size])
         if known is None or head_size + known.size != len(body):
             return None
-        return known.request, {
+        return known, {
             one.name: np.frombuffer(body, one.dtype, one.numbers, head_size + one.offset).reshape(
                 one.shape
             )
             for one in known.sources
         }
 
-    def _match_json(self, known: Known, text: bytes) -> tuple[InferRequest, Arrays] | None:
+    def _match_json(self, known: Known, text: bytes) -> tuple[Known, Arrays] | None:
         source = known.sources[0]
         try:
             numbers: Any = self._parser.parse(text)
@@ -102,25 +104,25 @@ class Plans:
             return None
         if len(buffer) != source.numbers:
             return None
-        return known.request, {source.name: buffer.reshape(source.shape)}
+        return known, {source.name: buffer.reshape(source.shape)}
 
 
 def _numbers(body: bytes) -> tuple[int, int] | None:
     """Where the only list of numbers begins and ends, if it has no brackets but around all."""
-    key = body.find(KEY, 0, MAX_JSON)
-    if key < 0:
+    key = body.find(KEY)
+    start = body.find(b"[", key)
+    if key < 0 or start < 0 or body[key + len(KEY) : start].strip() != b":":
         return None
-    start = body.find(b"[", key, key + 16)
-    if start < 0 or body[key + len(KEY) : start].strip() != b":":
-        return None
-    end = body.find(b"]", start) + 1
-    depth = 1
-    while body[start + depth : start + depth + 1] == b"[":
-        depth += 1
-    end += depth - 1
-    if body[end - depth : end] != b"]" * depth:
-        return None
-    return start, end
+    return start, _end(body, start)
+
+
+def _end(body: bytes, start: int) -> int:
+    """Where a list ends that is within so many others as it opens with."""
+    end = body.find(b"]", start)
+    while body[start : start + 1] == b"[":
+        start += 1
+        end += 1
+    return end
 
 
 def _raw(request: InferRequest, body: bytes, head_size: int) -> tuple[bytes, Known] | None:

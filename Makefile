@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 TORCH := torch==2.14.1 torchvision==0.29.1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint types format bench bench-serving tutorial docs clients docs-clients clean
+.PHONY: help install demo up test lint types format bench instructions bench-serving tutorial docs clients docs-clients clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench: $(INSTALLED) ## Training loops against the tutorial's, backends and auto,
 	$(BIN)/python -m benchmarks.backends
 	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.job_start
+
+instructions: $(INSTALLED) ## The fast path's cost in instructions, against what is written down; needs valgrind
+	$(BIN)/python -W ignore -m benchmarks.instructions --check
 
 bench-serving: $(INSTALLED) ## Serving against every peer, each in an environment of its own; 25 minutes
 	$(BIN)/python -m benchmarks.serving $(BENCH_SERVING)

@@ -9,26 +9,35 @@ from __future__ import annotations
 
 from asyncio import get_running_loop
 from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Protocol
 
 from api.heads import Head, Heads
-from api.infer import Answer, answer_of, refusal
-from api.request_ids import request_id
+from api.infer import ROUTES, Answer, refusal
+from api.request_ids import new_id
 from api.state import State
 from models.rows import Tensors, effort
 from services.errors import ServiceError
 from services.keys import Scope
 from services.serving import batching, prediction
-from services.serving.batching import Call
+from services.serving.batching import Work
 from services.serving.cache import Key
 from services.serving.runners import LoadedRunner
-from services.serving.stats import PredictionStats, Timing
+from services.serving.stats import PredictionStats
 from services.serving.v2_plans import Known
 from services.serving.v2_request import InferRequest
 from services.serving.v2_template import Template
 from services.serving.versions import ServedVersion
 
-Send = Callable[[Answer, bytes], None]
-"""Takes an answer and the id of its request."""
+
+class Client(Protocol):
+    """Whom the answer goes to."""
+
+    def succeed(self, body: bytes, head_length: int | None, own_id: bytes) -> None:
+        """`head_length`: of the JSON of `body`, where binary tensors follow it."""
+        ...
+
+    def refuse(self, answer: Answer, own_id: bytes) -> None: ...
 
 
 class Route:
@@ -49,16 +58,16 @@ class Route:
 Stats = Callable[[ServedVersion, str], PredictionStats]
 
 
-class Exchange:
+class Exchange(Work):
     """A request under way."""
 
-    __slots__ = ("_call", "_id", "_route", "_runner", "_send", "_timing", "answered")
+    __slots__ = ("_client", "_id", "_route", "_runner", "refused")
 
-    def __init__(self, timing: Timing, own_id: bytes, send: Send) -> None:
-        self._timing = timing
+    def __init__(self, own_id: bytes, client: Client) -> None:
+        self.started = perf_counter_ns()
         self._id = own_id
-        self._send = send
-        self.answered = False
+        self._client = client
+        self.refused = False
 
     def submit(
         self, route: Route, runner: LoadedRunner, inputs: Tensors, timeout_s: float | None
@@ -67,45 +76,41 @@ class Exchange:
         self._route = route
         self._runner = runner
         served, rows = route.served, route.request.rows
-        self._call = Call(
+        super().__init__(
             inputs,
             rows,
-            self._timing,
-            self._answer,
-            effort=effort(inputs, rows) if served.takes_sequences else rows,
-            dtypes=served.dtypes,
-            deadline=None if timeout_s is None else get_running_loop().time() + timeout_s,
+            effort(inputs, rows) if served.takes_sequences else rows,
+            served.dtypes,
+            None if timeout_s is None else get_running_loop().time() + timeout_s,
         )
-        self._timing.parsed()
+        self.parsed()
         try:
-            runner.submit(self._call)
+            runner.submit(self)
         except ServiceError:
-            route.stats.failed(self._timing)
+            route.stats.failed(self)
             raise
 
-    def _answer(self, outputs: batching.Answer) -> None:
-        self.answered = True
+    def answered(self, answer: batching.Answer) -> None:
         route = self._route
-        if isinstance(outputs, Exception):
-            route.stats.failed(self._timing)
-            self.refuse(outputs)
+        if isinstance(answer, Exception):
+            route.stats.failed(self)
+            self.refuse(answer)
             return
         try:
-            answer = answer_of(*route.template.encode(outputs))
+            body, head_length = route.template.encode(answer)
         except Exception as error:  # NaN that JSON cannot hold, say
             self.refuse(error)
             return
-        route.stats.succeeded(self._timing, route.request.rows)
-        self._send(answer, self._id)
+        route.stats.succeeded(self, route.request.rows)
+        self._client.succeed(body, head_length, self._id)
 
     def refuse(self, error: Exception) -> None:
-        self.answered = True
-        self._send(refusal(error, self._id), self._id)
+        self.refused = True
+        self._client.refuse(refusal(error, self._id), self._id)
 
     def drop(self) -> None:
         """Nobody waits for the answer any more."""
-        if not self.answered:
-            self._runner.drop(self._call)
+        self._runner.drop(self)
 
 
 class FastInfer:
@@ -115,25 +120,40 @@ class FastInfer:
         self._engine = state.engine
         self._allows = state.authenticator.allows
         self.heads = Heads(state.max_body_bytes)
-        self.stats = state.http_stats
+        self._http_stats = state.http_stats
+        self._successes = {
+            by_version: state.http_stats.of("POST", route, 200)
+            for by_version, route in ROUTES.items()
+        }
 
-    def begin(self, head: Head, body: bytes, send: Send) -> Exchange | None:
-        """Answer a request by `send`, at once or soon; None leaves it to the application."""
-        timing = Timing()
+    def count(self, head: Head, status: int, seconds: float) -> None:
+        by_version = head.version is not None
+        if status == 200:
+            self._successes[by_version].add(seconds)
+        else:
+            self._http_stats.of("POST", ROUTES[by_version], status).add(seconds)
+
+    def begin(self, head: Head, body: bytes, client: Client) -> Exchange | None:
+        """Answer `client`, at once or soon; None leaves the request to the application."""
         served = self._engine.find(head.name, head.version)
         if served is None or not self._allows(Scope.PREDICT, head.secret):
             return None
-        exchange = Exchange(timing, head.given_id or request_id(None), send)
+        exchange = Exchange(head.given_id or new_id(), client)
         try:
-            known, inputs = prediction.read(served, body, head.header_length)
-            if known.request.pictures is not None:  # to be decoded in a thread
+            known, inputs = served.plans.match(body, head.head_size) or prediction.read_whole(
+                served, body, head.header_length, head.head_size
+            )
+            request = known.request
+            if request.pictures is not None:  # to be decoded in a thread
                 return None
             route = known.route or self._route(known, served)
             runner = self._engine.cache.peek(route.key)
             if runner is None:
                 return None
             runner.stats = route.stats
-            timeout_s = prediction.earliest(known.request.timeout_us, head.timeout_s)
+            timeout_s = head.timeout_s
+            if request.timeout_us is not None:
+                timeout_s = prediction.earliest(request.timeout_us, timeout_s)
             exchange.submit(route, runner, inputs, timeout_s)
         except Exception as error:
             exchange.refuse(error)

@@ -16,6 +16,7 @@ from api.infer import TIMEOUT, target_of, timeout_s
 from api.packing import asks
 from api.request_ids import GIVEN, HEADER
 from services.errors import Invalid
+from services.serving.prediction import head_size
 
 MAX_HEAD = 4096
 """Bytes of a head that is worth keeping."""
@@ -35,6 +36,8 @@ class Head:
     length: int
     """Bytes of the body."""
     header_length: bytes | None
+    head_size: int | None
+    """That as a number; None where it is none."""
     secret: bytes | None
     given_id: bytes | None
     timeout_s: float | None
@@ -104,11 +107,13 @@ def _head(url: bytes, headers: dict[bytes, bytes], max_body: int) -> Head | None
     except Invalid:
         return None
     given = headers.get(HEADER)
+    json_length = headers.get(b"inference-header-content-length")
     return Head(
         target[0],
         target[1],
         int(length),
-        headers.get(b"inference-header-content-length"),
+        json_length,
+        head_size(json_length),
         secret_in(headers),
         given if given is not None and GIVEN.fullmatch(given) else None,
         patience,

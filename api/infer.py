@@ -84,10 +84,14 @@ async def respond(
 
 def answer_of(body: bytes, head_length: int | None) -> Answer:
     """`head_length`: of its JSON, where binary tensors follow it."""
+    return Answer(200, headers_of(head_length), body)
+
+
+def headers_of(head_length: int | None) -> RawHeaders:
     if head_length is None:
-        return Answer(200, JSON_HEADERS, body)
+        return JSON_HEADERS
     length = (b"inference-header-content-length", b"%d" % head_length)
-    return Answer(200, [(b"content-type", b"application/octet-stream"), length], body)
+    return [(b"content-type", b"application/octet-stream"), length]
 
 
 def timeout_s(header: bytes | None) -> float | None:

@@ -16,11 +16,12 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from api.answer_heads import AnswerHeads
 from api.bodies import SILENCE_S
 from api.errors import Surface, body_of, problem_of, surface_of
 from api.fast import Exchange, FastInfer
 from api.heads import Head
-from api.infer import ROUTES, Answer
+from api.infer import Answer
 from api.request_ids import HEADER
 from services.errors import Invalid
 
@@ -31,12 +32,14 @@ CUT_SHORT = Invalid(
     "expected the rest of the body that the headers announce, got its end", code="incomplete_body"
 )
 END = b"\r\n\r\n"
+answer_heads = AnswerHeads()
 
 
 class Reading:
     """A body that comes in parts."""
 
-    def __init__(self, head: Head, block: bytes) -> None:
+    def __init__(self, fast: FastInfer, head: Head, block: bytes) -> None:
+        self.fast = fast
         self.head = head
         self.block = block
         self.parts: list[bytes] = []
@@ -79,7 +82,7 @@ class KilnProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
         elif self._reading is not None:
             self._read_on(self._reading, data)
-        elif self._fast is None or self._parsing or self._busy() or not self._begin(data):
+        elif self._fast is None or self._parsing or not self._begin(self._fast, data):
             super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -90,20 +93,20 @@ class KilnProtocol(HttpToolsProtocol):
         self._parsing = False
         super().on_message_complete()
 
-    def _begin(self, data: bytes) -> bool:
+    def _begin(self, fast: FastInfer, data: bytes) -> bool:
         """Whether `data` begin with a request for the short way."""
-        end = data.find(END) + len(END)
-        if self._fast is None or end < len(END):
+        end = data.find(END) + 4
+        if end < 4:
             return False
         block = data[:end]
-        head = self._fast.heads.get(block)
-        if head is None:
+        head = fast.heads.get(block)
+        if head is None or self._busy():
             return False
         self._heard = time.monotonic()
         if len(data) - end == head.length:
-            self._infer(head, block, data[end:])
+            self._infer(fast, head, block, data[end:])
             return True
-        self._reading = Reading(head, block)
+        self._reading = Reading(fast, head, block)
         self._unset_keepalive_if_required()
         self._look_again(SILENCE_S)
         self._read_on(self._reading, data[end:])
@@ -116,28 +119,39 @@ class KilnProtocol(HttpToolsProtocol):
             return
         self._reading = None
         self._held = rest
-        self._infer(reading.head, reading.block, b"".join(reading.parts))
+        self._infer(reading.fast, reading.head, reading.block, b"".join(reading.parts))
 
-    def _infer(self, head: Head, block: bytes, body: bytes) -> None:
-        if self._fast is None:
-            return
+    def _infer(self, fast: FastInfer, head: Head, block: bytes, body: bytes) -> None:
         self._answering = head
-        exchange = self._fast.begin(head, body, self._send)
+        exchange = fast.begin(head, body, self)
         if exchange is None:
             self._answering = None
             held, self._held = self._held, b""
             super().data_received(block + body + held)
-        elif not exchange.answered:
+        elif not exchange.refused:
             self._exchange = exchange
 
-    def _send(self, answer: Answer, own_id: bytes) -> None:
+    def succeed(self, body: bytes, head_length: int | None, own_id: bytes) -> None:
+        """The answer of `api.fast` to the request that this is answering."""
+        defaults = self.server_state.default_headers
+        head = answer_heads.of(defaults, len(body), head_length)
+        self._send(200, b"".join((head, own_id, END, body)))
+
+    def refuse(self, answer: Answer, own_id: bytes) -> None:
+        """The same, where there is none."""
+        length = (b"content-length", b"%d" % len(answer.body))
+        headers = [*self.server_state.default_headers, *answer.headers, length, (HEADER, own_id)]
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        parts = [STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]
+        self._send(answer.status, b"".join(parts))
+
+    def _send(self, status: int, response: bytes) -> None:
         head, self._answering, self._exchange = self._answering, None, None
         if head is None or self._fast is None or self.transport.is_closing():
             return
-        self._write(answer, own_id)
+        self.transport.write(response)
         now = time.monotonic()
-        route = ROUTES[head.version is not None]
-        self._fast.stats.of("POST", route, answer.status).add(now - self._heard)
+        self._fast.count(head, status, now - self._heard)
         self._heard = now
         self.server_state.total_requests += 1
         if self._closing:
@@ -147,14 +161,6 @@ class KilnProtocol(HttpToolsProtocol):
             self._look_again(self.timeout_keep_alive)
         if self._held:
             self.loop.call_soon(self._go_on)
-
-    def _write(self, answer: Answer, own_id: bytes) -> None:
-        parts = [STATUS_LINE[answer.status]]
-        for name, value in (*self.server_state.default_headers, *answer.headers):
-            parts += (name, b": ", value, b"\r\n")
-        parts.append(b"content-length: %d\r\n%s: %s\r\n\r\n" % (len(answer.body), HEADER, own_id))
-        parts.append(answer.body)
-        self.transport.write(b"".join(parts))
 
     def _go_on(self) -> None:
         held, self._held = self._held, b""
@@ -218,7 +224,9 @@ class KilnProtocol(HttpToolsProtocol):
         return self._busy() and self.cycle.more_body and not self.cycle.response_started
 
     def _busy(self) -> bool:
-        return bool(self.cycle) and not self.cycle.response_complete
+        """Whether the application is answering a request of this connection."""
+        cycle: Any = self.cycle  # None at first, whatever uvicorn's types say
+        return cycle is not None and not cycle.response_complete
 
     def _refuse(self, error: Invalid) -> None:
         if self.transport.is_closing():

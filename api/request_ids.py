@@ -9,7 +9,7 @@ import secrets
 HEADER = b"x-request-id"
 GIVEN = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
-_process = secrets.token_hex(6)
+_prefix = b"req_%s_" % secrets.token_hex(6).encode()
 _numbers = itertools.count(1)
 
 
@@ -17,4 +17,8 @@ def request_id(given: bytes | None) -> bytes:
     """The client's own if it is one that can be echoed and logged, else a new one."""
     if given is not None and GIVEN.fullmatch(given):
         return given
-    return b"req_%s_%x" % (_process.encode(), next(_numbers))
+    return new_id()
+
+
+def new_id() -> bytes:
+    return b"%s%x" % (_prefix, next(_numbers))

@@ -24,7 +24,7 @@ from uvicorn.server import ServerState
 from api import auth
 from api.app import create_app
 from api.fast import FastInfer
-from api.main import uvicorn_config
+from api.main import settle_collector, uvicorn_config
 from api.protocol import KilnProtocol
 from benchmarks import registry
 from services import logging
@@ -85,6 +85,7 @@ class Bench:
         while self.state.engine.not_ready() is not None:
             await asyncio.sleep(0.01)
         await self.state.engine.watch.stop()
+        settle_collector()
 
     def believe_quick(self) -> None:
         """An emulated processor makes the model seem slow, and its calls would go to a thread."""
@@ -145,11 +146,12 @@ async def counted(directory: Path, secret: str, way: str, count: int) -> None:
         bench.believe_quick()
         auth.FRESH_S = float("inf")  # so that no key is asked for again in the middle
         await bench.know_key()
-        await bench.run(requests(secret)[way], 20)
+        request = requests(secret)[way]
+        await bench.run(request, 20)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.readline()
-        await bench.run(requests(secret)[way], count)
+        await bench.run(request, count)
         sys.stdout.write("done\n")
         sys.stdout.flush()
         sys.stdin.readline()

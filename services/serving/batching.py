@@ -26,12 +26,14 @@ Answer = Outputs | Exception
 Dtypes = Mapping[str, np.dtype[Any]]
 
 
-class Call:
-    """The rows of one request on their way through a runner. `answered` is called once, in the
-    event loop, with the outputs for just these rows or with what went wrong."""
+class Work(Timing):
+    """The rows of one request on their way through a runner.
+
+    It holds nothing that holds it: a circle would be left to the garbage collector, thousands of
+    times a second.
+    """
 
     __slots__ = (
-        "answered",
         "asked_ns",
         "begun",
         "deadline",
@@ -41,8 +43,39 @@ class Call:
         "pieces",
         "rows",
         "timer",
-        "timing",
     )
+
+    def __init__(
+        self,
+        inputs: Tensors,
+        rows: int,
+        effort: int,
+        dtypes: Dtypes | None,
+        deadline: float | None,
+    ) -> None:
+        """`effort`: rows that would take as long, where rows differ; `dtypes`: what the model
+        takes, where `inputs` may be wider; `deadline`: on the event loop's clock."""
+        self.inputs = inputs
+        self.rows = rows
+        self.effort = effort
+        self.dtypes = dtypes
+        self.deadline = deadline
+        self.input_ns = self.queue_ns = self.infer_ns = 0
+        self.begun = False
+        """Whether it is no longer in the queue."""
+        self.pieces: Pieces | None = None
+        self.timer: TimerHandle | None = None
+
+    def answered(self, answer: Answer) -> None:
+        """Called once, in the event loop, with the outputs for just these rows, or with what went
+        wrong."""
+        raise NotImplementedError
+
+
+class Call(Work):
+    """Work whose answer goes to a function."""
+
+    __slots__ = ("_answered", "_timing")
 
     def __init__(
         self,
@@ -55,26 +88,21 @@ class Call:
         dtypes: Dtypes | None = None,
         deadline: float | None = None,
     ) -> None:
-        """`effort`: rows that would take as long, where rows differ; `dtypes`: what the model
-        takes, where `inputs` may be wider; `deadline`: on the event loop's clock."""
-        self.inputs = inputs
-        self.rows = rows
-        self.timing = timing
-        self.answered = answered
-        self.effort = rows if effort is None else effort
-        self.dtypes = dtypes
-        self.deadline = deadline
-        self.asked_ns = 0
-        self.begun = False
-        """Whether it is no longer in the queue."""
-        self.pieces: Pieces | None = None
-        self.timer: TimerHandle | None = None
+        """`timing` is told how long it waited and ran; the others are those of `Work`."""
+        super().__init__(inputs, rows, rows if effort is None else effort, dtypes, deadline)
+        self._timing = timing
+        self._answered = answered
+
+    def answered(self, answer: Answer) -> None:
+        self._timing.queue_ns = self.queue_ns
+        self._timing.infer_ns = self.infer_ns
+        self._answered(answer)
 
 
 class Pieces:
     """A call with more rows than a batch may have: cut into calls, answered when all are."""
 
-    def __init__(self, whole: Call, max_rows: int) -> None:
+    def __init__(self, whole: Work, max_rows: int) -> None:
         self.ended = False
         self._whole = whole
         self._answers: dict[int, Outputs] = {}
@@ -108,26 +136,25 @@ class Pieces:
 
     def _end(self, answer: Answer) -> None:
         self.ended = True
-        timing = self._whole.timing
-        timing.queue_ns = self.calls[0].timing.queue_ns
-        timing.infer_ns = sum(call.timing.infer_ns for call in self.calls)
+        self._whole.queue_ns = self.calls[0].queue_ns
+        self._whole.infer_ns = sum(call.infer_ns for call in self.calls)
         if self._whole.timer is not None:
             self._whole.timer.cancel()
         self._whole.answered(answer)
 
 
-def cut(queue: deque[Call], max_rows: int) -> list[Call]:
+def cut(queue: deque[Work], max_rows: int) -> list[Work]:
     """Take the next batch off `queue`, which is not empty: the first call, and those behind it that
     fit beside it. Calls of other shapes keep their places at the head of the queue."""
     first = queue.popleft()
     batch, rows = [first], first.rows
     if not queue:
         return batch
-    shapes = _shapes(first, first.inputs)
-    aside: list[Call] = []
+    like_first = _same_shapes(first)
+    aside: list[Work] = []
     while queue and rows + queue[0].rows <= max_rows and len(aside) < MAX_ASIDE:
         call = queue.popleft()
-        if _shapes(call, first.inputs) == shapes:
+        if like_first(call):
             batch.append(call)
             rows += call.rows
         else:
@@ -136,11 +163,17 @@ def cut(queue: deque[Call], max_rows: int) -> list[Call]:
     return batch
 
 
-def _shapes(call: Call, names: Tensors) -> list[tuple[int, ...]]:
-    return [call.inputs[name].shape[1:] for name in names]
+def _same_shapes(first: Work) -> Callable[[Work], bool]:
+    """Whether a call's rows have the shapes of those of `first`."""
+    name, *others = first.inputs
+    shape = first.inputs[name].shape[1:]
+    if not others:  # as most models
+        return lambda call: call.inputs[name].shape[1:] == shape
+    shapes = {name: array.shape[1:] for name, array in first.inputs.items()}
+    return lambda call: {n: array.shape[1:] for n, array in call.inputs.items()} == shapes
 
 
-def execute(runner: Runner, batch: Sequence[Call]) -> list[Answer]:
+def execute(runner: Runner, batch: Sequence[Work]) -> list[Answer]:
     """An answer for each call of `batch`, by one run of the model; by one run for each call if
     the model fails on them together, so that only those fail that fail alone."""
     started = time.perf_counter_ns()
@@ -153,12 +186,12 @@ def execute(runner: Runner, batch: Sequence[Call]) -> list[Answer]:
         return [_failure(error)]
     spent = time.perf_counter_ns() - started
     for call in batch:
-        call.timing.queue_ns = started - call.asked_ns
-        call.timing.infer_ns = spent
+        call.queue_ns = started - call.asked_ns
+        call.infer_ns = spent
     return answers
 
 
-def _merged(batch: Sequence[Call]) -> Tensors:
+def _merged(batch: Sequence[Work]) -> Tensors:
     """The inputs of all calls, one behind the other, as the model takes them."""
     first = batch[0]
     if first.dtypes is None:
@@ -172,7 +205,7 @@ def _merged(batch: Sequence[Call]) -> Tensors:
         raise _too_large(first) from None
 
 
-def _joined(batch: Sequence[Call], dtypes: Dtypes) -> Tensors:
+def _joined(batch: Sequence[Work], dtypes: Dtypes) -> Tensors:
     return {
         name: np.concatenate(
             [call.inputs[name] for call in batch], dtype=dtypes.get(name), casting="same_kind"
@@ -181,7 +214,7 @@ def _joined(batch: Sequence[Call], dtypes: Dtypes) -> Tensors:
     }
 
 
-def _too_large(call: Call) -> Invalid:
+def _too_large(call: Work) -> Invalid:
     """Of a call with a number that the model's datatype cannot hold."""
     for name, array in call.inputs.items():
         largest = np.max(np.abs(array), initial=0.0) if array.dtype.kind == "f" else 0.0
@@ -195,7 +228,7 @@ def _too_large(call: Call) -> Invalid:
     return _failure(FloatingPointError("overflow"))
 
 
-def _parted(outputs: Outputs, batch: Sequence[Call]) -> list[Answer]:
+def _parted(outputs: Outputs, batch: Sequence[Work]) -> list[Answer]:
     if len(batch) == 1:
         return [outputs]
     rows = sum(call.rows for call in batch)
@@ -204,7 +237,7 @@ def _parted(outputs: Outputs, batch: Sequence[Call]) -> list[Answer]:
     return list(_slices(outputs, batch))
 
 
-def _slices(outputs: Outputs, batch: Sequence[Call]) -> Iterator[Outputs]:
+def _slices(outputs: Outputs, batch: Sequence[Work]) -> Iterator[Outputs]:
     start = 0
     for call in batch:
         end = start + call.rows

@@ -43,18 +43,24 @@ async def infer(
     return answer
 
 
-def read(
-    served: ServedVersion, body: bytes, header_length: bytes | None
-) -> tuple[Known, Tensors]:
+def read(served: ServedVersion, body: bytes, header_length: bytes | None) -> tuple[Known, Tensors]:
     """A v2 request and its inputs; a short way for one that is like one before."""
-    head_size = None
-    if header_length is not None and header_length.isdigit() and len(header_length) < 16:
-        head_size = int(header_length)
-    known = served.plans.match(body, head_size)
-    if known is not None:
-        return known
+    size = head_size(header_length)
+    return served.plans.match(body, size) or read_whole(served, body, header_length, size)
+
+
+def read_whole(
+    served: ServedVersion, body: bytes, header_length: bytes | None, size: int | None
+) -> tuple[Known, Tensors]:
+    """The same for one that is like none before; `size` is `header_length` as a number."""
     request = v2_request.parse(body, header_length, served)
-    return served.plans.learn(request, body, head_size), request.inputs
+    return served.plans.learn(request, body, size), request.inputs
+
+
+def head_size(header_length: bytes | None) -> int | None:
+    if header_length is not None and header_length.isdigit() and len(header_length) < 16:
+        return int(header_length)
+    return None
 
 
 def earliest(timeout_us: int | None, timeout_s: float | None) -> float | None:

@@ -21,7 +21,7 @@ import structlog
 
 from models.backends.base import Runner, Tensors
 from services.errors import Busy
-from services.serving.batching import Answer, Call, Dtypes, Outputs, Pieces, cut, execute
+from services.serving.batching import Answer, Call, Dtypes, Outputs, Pieces, Work, cut, execute
 from services.serving.errors import Abandoned
 from services.serving.stats import PredictionStats, Timing
 
@@ -66,8 +66,10 @@ class LoadedRunner:
         """Where batches are counted."""
         self._runner = runner
         self._queue_limit_s = queue_limit_s
+        self._ample = max(queue_limit_s - pace.call_s, 0.0) / max(pace.row_s, 1e-12)
+        """Rows that may wait or run without anybody waiting too long."""
         self._max_rows = max_batch_rows
-        self._queue: deque[Call] = deque()
+        self._queue: deque[Work] = deque()
         self._effort = 0
         """Rows that wait or run."""
         self._waiting = 0
@@ -109,13 +111,13 @@ class LoadedRunner:
         finally:
             self.drop(call)
 
-    def submit(self, call: Call) -> None:
+    def submit(self, call: Work) -> None:
         """Queue a call; its `answered` will be called.
 
         Raises `Busy` if it would have to wait longer than the limit, or than its own deadline.
         """
         loop = asyncio.get_running_loop()
-        if self._waiting:
+        if self._effort > self._ample or (call.deadline is not None and self._waiting):
             self._refuse_if_late(call, loop)
         if call.deadline is not None:
             call.timer = loop.call_at(call.deadline, self._expire, call)
@@ -129,7 +131,7 @@ class LoadedRunner:
             self._busy = True
             loop.call_soon(self._next)
 
-    def drop(self, call: Call) -> bool:
+    def drop(self, call: Work) -> bool:
         """Take a call back. → False if it has begun, or has been answered."""
         if call.timer is not None:
             call.timer.cancel()
@@ -146,23 +148,23 @@ class LoadedRunner:
         self._account(call)
         return True
 
-    def _refuse_if_late(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+    def _refuse_if_late(self, call: Work, loop: asyncio.AbstractEventLoop) -> None:
         wait_s = self.pace.expected_s(self._effort)
         late = call.deadline is not None and loop.time() + wait_s > call.deadline
         if late or wait_s > self._queue_limit_s:
             raise Busy(f"the model is busy for the next {wait_s:.1f} s", retry_after_s=wait_s)
 
-    def _enqueue(self, call: Call) -> None:
+    def _enqueue(self, call: Work) -> None:
         call.asked_ns = time.perf_counter_ns()
         self._queue.append(call)
         self._effort += call.effort
         self._waiting += 1
 
-    def _account(self, call: Call) -> None:
+    def _account(self, call: Work) -> None:
         self._effort -= call.effort
         self._waiting -= 1
 
-    def _expire(self, call: Call) -> None:
+    def _expire(self, call: Work) -> None:
         if self.drop(call):
             late = "the deadline of the request passed while it waited for the model"
             call.answered(Busy(late, code="deadline_exceeded"))
@@ -182,7 +184,7 @@ class LoadedRunner:
         else:
             self._hand_over(batch)
 
-    def _hand_over(self, batch: Sequence[Call]) -> None:
+    def _hand_over(self, batch: Sequence[Work]) -> None:
         loop = asyncio.get_running_loop()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict")
@@ -194,11 +196,15 @@ class LoadedRunner:
 
         self._thread.submit(work)
 
-    def _finish(self, batch: Sequence[Call], answers: Sequence[Answer]) -> None:
+    def _finish(self, batch: Sequence[Work], answers: Sequence[Answer]) -> None:
+        rows = 0
+        for call in batch:
+            rows += call.rows
+            self._effort -= call.effort
+        self._waiting -= len(batch)
         if self.stats is not None:
-            self.stats.ran(sum(call.rows for call in batch), batch[0].timing.infer_ns)
+            self.stats.ran(rows, batch[0].infer_ns)
         for call, answer in zip(batch, answers, strict=True):
-            self._account(call)
             if call.timer is not None:
                 call.timer.cancel()
             try:

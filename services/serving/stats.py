@@ -12,6 +12,7 @@ from typing import Any
 
 BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Upper bounds of the histogram of a prediction's whole time in the service."""
+BUCKETS_NS = tuple(round(bound * 1e9) for bound in BUCKETS_S)
 
 
 class Timing:
@@ -32,33 +33,45 @@ class Timing:
 class PredictionStats:
     """Of one backend of one version, in this process."""
 
-    successes: int = 0
     failures: int = 0
     rows: int = 0
     executions: int = 0
     queue_ns: int = 0
     input_ns: int = 0
     infer_ns: int = 0
-    output_ns: int = 0
     success_ns: int = 0
     failure_ns: int = 0
-    last_ms: int = 0
-    """Of the latest prediction, milliseconds since 1970."""
+    last_ns: int = 0
+    """When the latest prediction was, by `perf_counter_ns`; 0 for never."""
     batches: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     """By rows: how many batches were run, and the nanoseconds that they took."""
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+    """Predictions by the whole time that they took."""
+
+    @property
+    def successes(self) -> int:
+        return sum(self.buckets)
+
+    @property
+    def output_ns(self) -> int:
+        return self.success_ns - self.queue_ns - self.input_ns - self.infer_ns
+
+    @property
+    def last_ms(self) -> int:
+        """Milliseconds since 1970; 0 for never."""
+        if not self.last_ns:
+            return 0
+        return (time.time_ns() - time.perf_counter_ns() + self.last_ns) // 1_000_000
 
     def succeeded(self, timing: Timing, rows: int) -> None:
-        total = time.perf_counter_ns() - timing.started
-        self.successes += 1
+        self.last_ns = time.perf_counter_ns()
+        total = self.last_ns - timing.started
         self.rows += rows
         self.queue_ns += timing.queue_ns
         self.input_ns += timing.input_ns
         self.infer_ns += timing.infer_ns
-        self.output_ns += total - timing.queue_ns - timing.input_ns - timing.infer_ns
         self.success_ns += total
-        self.last_ms = time.time_ns() // 1_000_000
-        self.buckets[bisect_left(BUCKETS_S, total / 1e9)] += 1
+        self.buckets[bisect_left(BUCKETS_NS, total)] += 1
 
     def ran(self, rows: int, infer_ns: int) -> None:
         """One batch, which may be of several predictions or a part of one."""
@@ -79,8 +92,8 @@ class PredictionStats:
                 for rows, (count, ns) in other.batches.items():
                     had, spent = self.batches.get(rows, (0, 0))
                     self.batches[rows] = had + count, spent + ns
-            elif name == "last_ms":
-                self.last_ms = max(self.last_ms, other.last_ms)
+            elif name == "last_ns":
+                self.last_ns = max(self.last_ns, other.last_ns)
             else:
                 setattr(self, name, getattr(self, name) + getattr(other, name))
 

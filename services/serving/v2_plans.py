@@ -88,10 +88,8 @@ class Plans:
         if known is None or head_size + known.size != len(body):
             return None
         return known, {
-            one.name: np.frombuffer(body, one.dtype, one.numbers, head_size + one.offset).reshape(
-                one.shape
-            )
-            for one in known.sources
+            name: np.frombuffer(body, dtype, numbers, head_size + offset).reshape(shape)
+            for name, dtype, numbers, offset, shape in known.sources
         }
 
     def _match_json(self, known: Known, text: bytes) -> tuple[Known, Arrays] | None:

@@ -71,13 +71,13 @@ class KilnProtocol(HttpToolsProtocol):
         """The request that this is answering by itself."""
         self._exchange: Exchange | None = None
         self._held = b""
-        """What came behind a request that has no answer yet."""
+        """What came while a request had no answer yet, or the client did not read its answers."""
         self._closing = False
         """Whether the present answer is the last."""
         self._heard = 0.0
 
     def data_received(self, data: bytes) -> None:
-        if self._answering is not None:
+        if self._answering is not None or self._held or self.flow.write_paused:
             self._held += data
             self.flow.pause_reading()
         elif self._reading is not None:
@@ -162,10 +162,18 @@ class KilnProtocol(HttpToolsProtocol):
         if self._held:
             self.loop.call_soon(self._go_on)
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._held:
+            self.loop.call_soon(self._go_on)
+
     def _go_on(self) -> None:
+        """With what was held, unless it is not its turn yet: then somebody calls this again."""
+        if self._answering is not None or self.flow.write_paused or self.transport.is_closing():
+            return
         held, self._held = self._held, b""
         self.flow.resume_reading()
-        if not self.transport.is_closing():
+        if held:
             self.data_received(held)
 
     def _look_again(self, delay_s: float) -> None:
@@ -196,6 +204,7 @@ class KilnProtocol(HttpToolsProtocol):
         if self._exchange is not None:
             self._exchange.drop()
         self._answering = self._exchange = self._reading = None
+        self._held = b""
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 

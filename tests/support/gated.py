@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.serving.runners import LoadedRunner, Pace
 from services.serving.stats import Timing
@@ -25,8 +26,14 @@ class Gated:
         self.calls = 0
         self.gate = threading.Semaphore(0)
         self.threads: set[str] = set()
-        self.inner = FunctionRunner(lambda x: x * 2, before=self._enter)
+        self.rows: list[int] = []
+        """Of each call."""
+        self.inner = FunctionRunner(self._double, before=self._enter)
         self.loaded = LoadedRunner(self.inner, pace, 1, queue_limit_s)
+
+    def _double(self, x: NDArray[Any]) -> NDArray[Any]:
+        self.rows.append(len(x))
+        return x * 2
 
     def _enter(self) -> None:
         self.calls += 1

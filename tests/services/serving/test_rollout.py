@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from typing import Any
 
-import numpy as np
 import pytest
 
 from services.container import Container
@@ -17,12 +14,10 @@ from services.serving import rollout
 from services.serving.cache import Key
 from services.serving.engine import Engine
 from services.serving.runners import Pace
-from services.serving.stats import Timing
 from tests.services import factories
+from tests.support.engines import ask, held, run, until
 from tests.support.loads import Loads
 from tests.support.published import add_benchmark
-
-X = {"input": np.ones((1, 2), np.float32)}
 
 
 @pytest.fixture
@@ -32,23 +27,6 @@ def loads(monkeypatch: pytest.MonkeyPatch, container: Container) -> Loads:
     return Loads(monkeypatch, container)
 
 
-def run(
-    container: Container, test: Callable[[Engine], Awaitable[None]], *, memory_bytes: int = 1000
-) -> None:
-    async def main() -> None:
-        engine = Engine(container.registry, memory_bytes=memory_bytes, queue_limit_s=1e6)
-        await engine.start()
-        try:
-            async with asyncio.timeout(30):
-                while engine.not_ready() is not None:
-                    await asyncio.sleep(0.001)
-                await test(engine)
-        finally:
-            await engine.stop()
-
-    asyncio.run(main())
-
-
 def versions(container: Container, count: int, name: str = "m") -> None:
     for _ in range(count):
         factories.published(container, model=name)
@@ -56,25 +34,6 @@ def versions(container: Container, count: int, name: str = "m") -> None:
 
 def promote(container: Container, version: int) -> None:
     container.registry.set_alias("m", "champion", version)
-
-
-async def ask(engine: Engine, name: str = "m", ref: str | None = None) -> int:
-    """→ the version that answered, by its own answer."""
-    served = await engine.resolve(name, ref)
-    backend = served.backend_for(None, 1)
-    outputs = await engine.run(served, backend, X, 1, Timing())
-    engine.stats_of(served, backend).succeeded(Timing(), 1)
-    assert outputs["probabilities"].tolist() == [[served.version] * 2]
-    return served.version
-
-
-async def until(done: Callable[[], Any]) -> None:
-    while not done():
-        await asyncio.sleep(0.001)
-
-
-def held(engine: Engine) -> set[tuple[int, str]]:
-    return {(key.version, key.backend) for key in engine.cache}
 
 
 def test_requests_go_on_with_the_old_version_until_the_new_one_is_loaded(

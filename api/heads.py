@@ -37,7 +37,7 @@ class Head:
     """Bytes of the body."""
     header_length: bytes | None
     head_size: int | None
-    """That as a number; None where it is none."""
+    """That as `prediction.head_size` reads it."""
     secret: bytes | None
     given_id: bytes | None
     timeout_s: float | None

@@ -13,6 +13,7 @@ import structlog
 from numpy.typing import NDArray
 
 from models.backends.base import Runner, Tensors
+from models.signature import DATATYPES
 from services.errors import FieldError, Invalid
 from services.serving.stats import Timing
 
@@ -219,7 +220,8 @@ def _too_large(call: Work) -> Invalid:
     for name, array in call.inputs.items():
         largest = np.max(np.abs(array), initial=0.0) if array.dtype.kind == "f" else 0.0
         if call.dtypes and array.dtype.kind == "f" and largest > np.finfo(call.dtypes[name]).max:
-            message = f"expected {call.dtypes[name]} values, got {largest:g}"
+            datatype = next(word for word, it in DATATYPES.items() if it == call.dtypes[name])
+            message = f"expected {datatype} values, got {largest:g}"
             return Invalid(
                 f"input {name!r}: {message}",
                 code="invalid_input",

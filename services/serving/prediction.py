@@ -58,9 +58,10 @@ def read_whole(
 
 
 def head_size(header_length: bytes | None) -> int | None:
-    if header_length is not None and header_length.isdigit() and len(header_length) < 16:
-        return int(header_length)
-    return None
+    """None for none, -1 for what is no number."""
+    if header_length is None:
+        return None
+    return int(header_length) if header_length.isdigit() and len(header_length) < 16 else -1
 
 
 def earliest(timeout_us: int | None, timeout_s: float | None) -> float | None:

@@ -65,7 +65,7 @@ class Plans:
         """→ what is known of the request, and its inputs, floats perhaps wider than the model's;
         None if there was none like it, or its numbers are not as they should be."""
         if head_size is not None:
-            return self._match_raw(body, head_size)
+            return self._match_raw(body, head_size) if head_size >= 0 else None
         start = body.find(b"[", body.find(KEY))
         end = _end(body, start)
         known = self._known.get((body[:start], body[end:]))

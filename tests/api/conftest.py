@@ -70,10 +70,11 @@ class Api:
 
 
 @contextmanager
-def served(container: Container) -> Generator[Api]:
-    """The application behind a real server in a thread of this process."""
+def served(container: Container, *, fast: bool = True) -> Generator[Api]:
+    """The application behind a real server in a thread of this process; `fast`: inference by the
+    short way, where it can be."""
     app, state = create_app(container)
-    server = Server(uvicorn_config(app, state), state)
+    server = Server(uvicorn_config(app, state if fast else None), state)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -37,6 +37,7 @@ TENSOR = {"name": "features", "datatype": "FP32", "shape": [1, 2]}
 GOOD = json.dumps({"inputs": [TENSOR | {"data": [0.5, -1]}]}).encode()
 RAW = np.array([[0.5, -1]], np.float32).tobytes()
 HEAD = json.dumps({"inputs": [TENSOR | {"parameters": {"binary_data_size": 8}}]}).encode()
+CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD), GOOD)
 LENGTH = {"Inference-Header-Content-Length": str(len(HEAD))}
 
 
@@ -144,9 +145,9 @@ def test_usual_requests_do_not_reach_the_application(both: Both, asked: list[str
         ([request(Expect="100-continue")], False),
         ([request(path=PATH + "?x=1")], False),
         ([request(path="/v2/models/%6d/infer")], False),
-        ([request(Content_Length=None, Transfer_Encoding="chunked", body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD), GOOD))], False),
+        ([request(CHUNKED, Content_Length=None, Transfer_Encoding="chunked")], False),
     ],
-)  # fmt: skip
+)
 def test_however_the_bytes_come_they_are_answered(
     both: Both, asked: list[str], parts: list[bytes], short: bool
 ) -> None:
@@ -163,21 +164,17 @@ def test_requests_in_a_row_are_answered_in_their_order(both: Both) -> None:
         for n in range(30)
     ]
     usual = [request(body) for body in bodies]
-    mixed = [
-        request(body, Connection=None if n % 3 else "keep-alive", path=PATH + ("?a" if n % 4 else ""))
-        for n, body in enumerate(bodies)
-    ]  # fmt: skip
-    for sent in ([b"".join(usual)], usual, [b"".join(mixed)], [b"".join(usual)[:777], b"".join(usual)[777:]]):  # fmt: skip
+    mixed = [request(body, PATH + ("?a" if n % 3 else "")) for n, body in enumerate(bodies)]
+    whole = b"".join(usual)
+    for sent in ([whole], usual, [b"".join(mixed)], [whole[:777], whole[777:]]):
         answers = talk(both.fast, sent, len(bodies))
         assert [status for status, _ in answers] == [200] * len(bodies)
         assert [json.loads(body)["id"] for _, body in answers] == [str(n) for n in range(30)]
 
 
 def test_answers_that_nobody_reads_are_not_written_without_end(both: Both) -> None:
-    rows = 2000
-    body = json.dumps(
-        {"inputs": [TENSOR | {"shape": [rows, 2], "data": [0.25] * 2 * rows}]}
-    ).encode()
+    many = {"shape": [2000, 2], "data": [0.25] * 4000}
+    body = json.dumps({"inputs": [TENSOR | many]}).encode()
     count = 150
     host, port = str(both.fast.client.base_url.host), int(both.fast.client.base_url.port or 0)
     with socket.create_connection((host, port), timeout=20) as connection:

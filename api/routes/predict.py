@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
 from api.bodies import departure
+from api.infer import timeout_s
 from api.openapi import errors
 from api.rows import ROWS, read_rows
 from api.schemas.prediction import PredictOut
@@ -32,6 +33,10 @@ async def predict_rows(
     backend: Annotated[
         str | None, Query(max_length=64, description="`auto`, or one that is certified")
     ] = None,
+    x_request_timeout: Annotated[
+        str | None,
+        Header(max_length=32, description="Seconds after which the answer is of no use any more"),
+    ] = None,
 ) -> Response:
     """Predict. Pictures are resized and converted to what the model takes; CSV has a header."""
     name, at, ref = target.partition("@")
@@ -43,6 +48,9 @@ async def predict_rows(
         body,
         media_type=media_type,
         backend=backend,
+        timeout_s=timeout_s(
+            None if x_request_timeout is None else x_request_timeout.encode("latin-1")
+        ),
         gone=departure(request.receive),
     )
     return Response(answer, media_type="application/json")

@@ -174,3 +174,15 @@ def test_types_that_the_model_does_not_take_are_refused(shared: Api) -> None:
     table = post(shared, b"a,b\n1,2\n", "text/csv")
     for response in (picture, table):
         assert (response.status_code, response.json()["code"]) == (422, "invalid_input")
+
+
+def test_a_deadline_is_seconds_above_zero(shared: Api) -> None:
+    for given, status in (("5", 200), ("0.5", 200), ("0", 422), ("soon", 422), ("1e3", 422)):
+        response = shared.client.post(
+            "/v1/models/image/predict",
+            json={"inputs": [[[[0.5] * 8] * 8]]},
+            headers={"X-Request-Timeout": given},
+        )
+        assert response.status_code == status
+        if status == 422:
+            assert response.json()["errors"][0]["field"] == "X-Request-Timeout"

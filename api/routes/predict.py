@@ -41,6 +41,7 @@ async def predict_rows(
     """Predict. Pictures are resized and converted to what the model takes; CSV has a header."""
     name, at, ref = target.partition("@")
     body, media_type = await read_rows(request, state)
+    patience = None if x_request_timeout is None else x_request_timeout.encode("latin-1")
     answer = await predict(
         state.engine,
         name,
@@ -48,9 +49,7 @@ async def predict_rows(
         body,
         media_type=media_type,
         backend=backend,
-        timeout_s=timeout_s(
-            None if x_request_timeout is None else x_request_timeout.encode("latin-1")
-        ),
+        timeout_s=timeout_s(patience),
         gone=departure(request.receive),
     )
     return Response(answer, media_type="application/json")

@@ -25,8 +25,8 @@ class Predictions:
         """Predict rows of raw features: nested lists or an array, the batch dimension first.
 
         `version` is a number or an alias, the champion by default; `backend` is `auto`, `eager`,
-        `torchscript`, `onnxruntime`, `torchexport` or a variant. Raises `Invalid` for a wrong shape, `Overloaded` when the
-        service asks to come back later.
+        `torchscript`, `onnxruntime`, `torchexport` or a variant. Raises `Invalid` for a wrong
+        shape, `Overloaded` when the service asks to come back later.
         """
         url = f"{_predict_path(model, version)}?backend={backend}"
         return cast(Prediction, self._transport.post(url, {"inputs": rows}))

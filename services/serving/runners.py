@@ -65,9 +65,7 @@ class LoadedRunner:
         self.stats: PredictionStats | None = None
         """Where batches are counted."""
         self._runner = runner
-        self._queue_limit_s = queue_limit_s
-        self._ample = max(queue_limit_s - pace.call_s, 0.0) / max(pace.row_s, 1e-12)
-        """Rows that may wait or run without anybody waiting too long."""
+        self.limit_wait(queue_limit_s)
         self._max_rows = max_batch_rows
         self._queue: deque[Work] = deque()
         self._effort = 0
@@ -78,6 +76,12 @@ class LoadedRunner:
         """Whether a batch runs or is about to."""
         self._thread: ThreadPoolExecutor | None = None
         self._retired = False
+
+    def limit_wait(self, queue_limit_s: float) -> None:
+        """From now on, refuse whoever would wait longer."""
+        self._queue_limit_s = queue_limit_s
+        self._ample = max(queue_limit_s - self.pace.call_s, 0.0) / max(self.pace.row_s, 1e-12)
+        """Rows that may wait or run without anybody waiting too long."""
 
     async def run(
         self,

@@ -177,7 +177,7 @@ def test_a_call_that_was_cancelled_is_not_run(channel: grpc.Channel, slow: Gated
 
 
 def test_too_long_a_wait_is_refused_at_once(channel: grpc.Channel, slow: Gated) -> None:
-    slow.loaded._queue_limit_s = 0.015
+    slow.loaded.limit_wait(0.015)
     under_way = [infer(channel).future(request()) for _ in range(2)]
     until(lambda: waiting(slow) == 2)
     error = refusal(lambda: infer(channel)(request()))

@@ -67,8 +67,8 @@ class Plans:
         if head_size is not None:
             return self._match_raw(body, head_size) if head_size >= 0 else None
         start = body.find(b"[", body.find(KEY))
-        end = _end(body, start)
-        known = self._known.get((body[:start], body[end:]))
+        inner, end = _within(body, start)
+        known = self._known.get((body[:inner], body[end:]))
         return None if known is None else self._match_json(known, body[start:end])
 
     def learn(self, request: InferRequest, body: bytes, head_size: int | None) -> Known:
@@ -106,21 +106,25 @@ class Plans:
 
 
 def _numbers(body: bytes) -> tuple[int, int] | None:
-    """Where the only list of numbers begins and ends, if it has no brackets but around all."""
+    """What the only list of numbers stands between, its own brackets among it; None if there are
+    others in it, as in nested rows: where such a list ends, its first bracket does not say."""
     key = body.find(KEY)
     start = body.find(b"[", key)
     if key < 0 or start < 0 or body[key + len(KEY) : start].strip() != b":":
         return None
-    return start, _end(body, start)
+    inner, end = _within(body, start)
+    whole, depth = body[start:end], inner - start
+    return (inner, end) if whole.count(b"[") == depth == whole.count(b"]") else None
 
 
-def _end(body: bytes, start: int) -> int:
-    """Where a list ends that is within so many others as it opens with."""
+def _within(body: bytes, start: int) -> tuple[int, int]:
+    """Where what opens at `start` has opened all its lists, and where it ends, if it closes them
+    all at once."""
     end = body.find(b"]", start)
     while body[start : start + 1] == b"[":
         start += 1
         end += 1
-    return end
+    return start, end
 
 
 def _raw(request: InferRequest, body: bytes, head_size: int) -> tuple[bytes, Known] | None:

@@ -13,10 +13,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from api import infer
 from api.app import create_app
 from api.main import Server, uvicorn_config
 from api.state import State
@@ -101,17 +103,70 @@ def client(api: Api) -> httpx.Client:
     return api.client
 
 
+@contextmanager
+def registry(data_dir: Path, *kinds: str) -> Generator[Container]:
+    """With a model of each kind, which has its name."""
+    container = Container(
+        Settings(data_dir=data_dir, max_body_bytes=1 << 20), queue=RecordingQueue()
+    )
+    migrate.upgrade(container.db)
+    for kind in kinds:
+        add_version(container, kind, name=kind)
+    yield container
+    container.close()
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """One application for a module of tests that leave nothing behind. Its model is `image`."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), max_body_bytes=1 << 20)
-    container = Container(settings, queue=RecordingQueue())
-    migrate.upgrade(container.db)
-    for kind in ("image", "regression"):
-        add_version(container, kind, name=kind)
-    with served(container) as running:
+    with (
+        registry(tmp_path_factory.mktemp("shared"), "image", "regression") as container,
+        served(container) as running,
+    ):
         yield running
-    container.close()
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["fast", "whole"])
+def each_way(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Api]:
+    """`shared` with the short way of inference, and without."""
+    with (
+        registry(tmp_path_factory.mktemp("each-way"), "image", "regression") as container,
+        served(container, fast=request.param) as running,
+    ):
+        yield running
+
+
+@dataclass(frozen=True)
+class Both:
+    fast: Api
+    slow: Api
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    """Two servers over one registry, whose model is `binary`: with the short way, and without."""
+    with (
+        registry(tmp_path_factory.mktemp("both"), "binary") as container,
+        served(container) as fast,
+        served(container, fast=False) as slow,
+    ):
+        yield Both(fast, slow)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the inference requests that came to an application."""
+    paths: list[str] = []
+    answer = infer.InferFastPath._infer
+
+    async def noted(self: Any, scope: Any, *args: Any) -> None:
+        paths.append(scope["path"])
+        await answer(self, scope, *args)
+
+    monkeypatch.setattr(infer.InferFastPath, "_infer", noted)
+    return paths
 
 
 def free_port() -> int:

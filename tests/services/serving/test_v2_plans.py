@@ -18,8 +18,20 @@ from services.serving.versions import ServedVersion
 from tests.services.serving.conftest import tensor, version
 
 ROW = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1.5, -2]}
-PLAIN = [b"1", b"0.5", b"-2e3"]
-ODD = [b"1e39", b"1e999", b"NaN", b"null", b"true", b'"1"', b"[1]", b"{}"]
+PLAIN = [b"1", b"0.5", b"-2e3", b"-0", b"0.1", b"1e-400", b"9007199254740993", b"3.4028235e38"]
+ODD = [
+    b"1e39",
+    b"1e999",
+    b"NaN",
+    b"null",
+    b"true",
+    b'"1"',
+    b"[1]",
+    b"{}",
+    b"01",
+    b"1.",
+    b"18446744073709551616",
+]
 
 
 def one_input(name: str = "x") -> ServedVersion:
@@ -88,6 +100,59 @@ def json_bodies(draw: st.DrawFn) -> bytes:
 @given(st.lists(json_bodies(), min_size=1, max_size=5), st.sampled_from(["x", "data"]))
 def test_json_reads_as_it_does_when_it_is_parsed_as_a_whole(bodies: list[bytes], name: str) -> None:
     check(one_input(name), [(body, None) for body in bodies])
+
+
+def around(data: bytes, rows: int = 2) -> bytes:
+    return b'{"inputs":[{"name":"x","datatype":"FP32","shape":[%d,2],"data":%s}]}' % (rows, data)
+
+
+FORMS = [b"[1,2,3,4]", b"[[1,2],[3,4]]", b"[ [1,2], [3,4] ]", b"[[1,2] ,[3,4]]", b"[[1],[2,3,4]]"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    first=st.sampled_from(FORMS),
+    depth=st.integers(0, 3),
+    values=st.sampled_from([b"5,6,7,8", b"5,6", b""]),
+    rest=st.integers(0, 16),
+)
+def test_lists_that_end_elsewhere_are_not_taken_for_those_before(
+    first: bytes, depth: int, values: bytes, rest: int
+) -> None:
+    """What ends like a body before is not therefore a list, and then what ended that body."""
+    second = b"[" * depth + values + b"]" * depth + first[len(first) - rest :]
+    check(one_input(), [(around(first), None), (around(second), None)])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "rows"),
+    [
+        (b"[[1,2],[3,4]]", b"[[1,2,3,4]][3,4]]", 2),
+        (b"[ [1,2], [3,4] ]", b"[1,2,3,4], [3,4] ]", 2),
+        (b"[[1,2] ,[3,4]]", b"[[1,2,3,4]],[3,4]]", 2),
+        (b"[1,2,3,4]", b"[[1,2,3,4]]", 2),
+        (b"[1,2]", b"[[[1,2]]]", 1),
+        (b"[]", b"[[]]", 0),
+    ],
+)
+def test_what_a_whole_parse_refuses_is_refused_after_another_was_learned(
+    first: bytes, second: bytes, rows: int
+) -> None:
+    served = one_input()
+    prediction.read(served, around(first, rows), None)
+    with pytest.raises(ServiceError):
+        prediction.read(served, around(second, rows), None)
+
+
+@pytest.mark.parametrize("data", [b"[7,8]", b"[[7,8]]"])
+def test_flat_and_nested_rows_are_both_learned(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = one_input()
+    for seen in (b"[1,2]", b"[[1,2]]"):
+        prediction.read(served, around(seen, 1), None)
+    monkeypatch.setattr(v2_request, "parse", None)
+    assert prediction.read(served, around(data, 1), None)[1]["x"].tolist() == [[7, 8]]
 
 
 @settings(max_examples=200, deadline=None)

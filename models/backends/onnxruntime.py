@@ -60,7 +60,27 @@ a memory pattern is made anew for each batch size that comes."""
 NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
-class OnnxRuntimeBackend:
+class OnnxFile:
+    """What backends on an ONNX file have in common: all but how it is made."""
+
+    file: str
+    tries: tuple[Options, ...] = CHOICES
+
+    def load(
+        self,
+        directory: Path,
+        signature: Signature,
+        *,
+        threads: int | None = None,
+        options: Options = DEFAULTS,
+    ) -> Runner:
+        return open_session(need(directory / self.file), signature, threads, options)
+
+    def choices(self, signature: Signature, *, compiled: Path | None = None) -> tuple[Options, ...]:
+        return self.tries
+
+
+class OnnxRuntimeBackend(OnnxFile):
     name = "onnxruntime"
     file = "model.onnx"
     media_type = "application/octet-stream"
@@ -87,19 +107,6 @@ class OnnxRuntimeBackend:
         except Exception as error:  # the exporter runs and analyses the model: anything may come
             raise export_failed("conversion to ONNX failed", error) from error
         write_atomically(directory / self.file, model.SerializeToString())
-
-    def load(
-        self,
-        directory: Path,
-        signature: Signature,
-        *,
-        threads: int | None = None,
-        options: Options = DEFAULTS,
-    ) -> Runner:
-        return open_session(need(directory / self.file), signature, threads, options)
-
-    def choices(self, signature: Signature, *, compiled: Path | None = None) -> tuple[Options, ...]:
-        return CHOICES
 
 
 def open_session(file: Path, signature: Signature, threads: int | None, options: Options) -> Runner:

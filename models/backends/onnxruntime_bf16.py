@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.backends.base import DEFAULTS, Options, Runner, Tensors, export_failed, need
-from models.backends.onnxruntime import LEVEL, PATTERN, OnnxRuntimeBackend, open_session
+from models.backends.base import Tensors, export_failed, need
+from models.backends.onnxruntime import LEVEL, PATTERN, OnnxFile, OnnxRuntimeBackend
 from models.files import write_atomically
 from models.lazy import lazy
 from models.signature import Signature
@@ -26,14 +26,13 @@ else:
     ml_dtypes, onnx = lazy("ml_dtypes"), lazy("onnx")
     numpy_helper = lazy("onnx.numpy_helper")
 
-CHOICES: tuple[Options, ...] = ({LEVEL: "enable_extended"}, {PATTERN: False})
-"""Without optimisation the weights would be widened in every call."""
 
-
-class OnnxRuntimeBf16Backend:
+class OnnxRuntimeBf16Backend(OnnxFile):
     name = "onnxruntime-bf16"
     file = "model.bf16.onnx"
     media_type = "application/octet-stream"
+    tries = ({LEVEL: "enable_extended"}, {PATTERN: False})
+    """Without optimisation the weights would be widened in every call."""
 
     def export(
         self, servable: Servable, example: Tensors, signature: Signature, directory: Path
@@ -47,19 +46,6 @@ class OnnxRuntimeBf16Backend:
         except Exception as error:  # protobuf's and the checker's share no base
             raise export_failed("conversion to bfloat16 failed", error) from error
         write_atomically(directory / self.file, model.SerializeToString())
-
-    def load(
-        self,
-        directory: Path,
-        signature: Signature,
-        *,
-        threads: int | None = None,
-        options: Options = DEFAULTS,
-    ) -> Runner:
-        return open_session(need(directory / self.file), signature, threads, options)
-
-    def choices(self, signature: Signature, *, compiled: Path | None = None) -> tuple[Options, ...]:
-        return CHOICES
 
 
 def _round_weights(graph: onnx.GraphProto) -> None:

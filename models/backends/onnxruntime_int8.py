@@ -9,14 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.backends.base import DEFAULTS, Options, Runner, Tensors, export_failed, need
-from models.backends.onnxruntime import (
-    CHOICES,
-    OnnxRuntimeBackend,
-    forget_sources,
-    open_session,
-    quiet,
-)
+from models.backends.base import Tensors, export_failed, need
+from models.backends.onnxruntime import OnnxFile, OnnxRuntimeBackend, forget_sources, quiet
 from models.files import write_atomically
 from models.lazy import lazy
 from models.rows import row_count
@@ -36,7 +30,7 @@ QUANTIZED = ["Conv", "Gemm", "MatMul"]
 BATCH_ROWS = 32
 
 
-class OnnxRuntimeInt8Backend:
+class OnnxRuntimeInt8Backend(OnnxFile):
     name = "onnxruntime-int8"
     file = "model.int8.onnx"
     media_type = "application/octet-stream"
@@ -55,19 +49,6 @@ class OnnxRuntimeInt8Backend:
         except Exception as error:  # it analyses and runs the model: anything may come
             raise export_failed("quantisation to int8 failed", error) from error
         write_atomically(directory / self.file, model.SerializeToString())
-
-    def load(
-        self,
-        directory: Path,
-        signature: Signature,
-        *,
-        threads: int | None = None,
-        options: Options = DEFAULTS,
-    ) -> Runner:
-        return open_session(need(directory / self.file), signature, threads, options)
-
-    def choices(self, signature: Signature, *, compiled: Path | None = None) -> tuple[Options, ...]:
-        return CHOICES
 
 
 def _quantized(source: Path, rows: Tensors, workspace: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ Answer = Outputs | Exception
 Dtypes = Mapping[str, np.dtype[Any]]
 
 
-class Work(Timing):
+class Work(Timing, ABC):
     """The rows of one request on their way through a runner.
 
     It holds nothing that holds it: a circle would be left to the garbage collector, thousands of
@@ -67,10 +68,10 @@ class Work(Timing):
         self.pieces: Pieces | None = None
         self.timer: TimerHandle | None = None
 
+    @abstractmethod
     def answered(self, answer: Answer) -> None:
         """Called once, in the event loop, with the outputs for just these rows, or with what went
         wrong."""
-        raise NotImplementedError
 
 
 class Call(Work):

@@ -110,15 +110,21 @@ class RunnerCache:
         return runner
 
     async def get(
-        self, served: ServedVersion, backend: str, *, keep: Collection[Key] = ()
+        self,
+        served: ServedVersion,
+        backend: str,
+        *,
+        keep: Collection[Key] = (),
+        wait_s: float | None = None,
     ) -> LoadedRunner:
         """The runner, loaded if need be, once for however many wait. What is in `keep` is not
-        thrown out for it.
+        thrown out for it; `wait_s` is the caller's patience, if shorter than the service's.
 
         Raises `Unavailable` (`load_failed`, `model_too_large`) and, when loading takes long,
         `Busy` (`model_loading`); it goes on all the same.
         """
         key = Key(served.name, served.version, backend)
+        patience_s = LOAD_WAIT_S if wait_s is None else min(wait_s, LOAD_WAIT_S)
         while True:  # it may be dropped before those who waited have run
             runner = self.peek(key)
             if runner is not None:
@@ -127,7 +133,7 @@ class RunnerCache:
             self._waiting[key] += 1
             try:
                 # Not wait_for: before Python 3.12 it can swallow a cancellation.
-                async with asyncio.timeout(LOAD_WAIT_S):
+                async with asyncio.timeout(patience_s):
                     await asyncio.shield(self._load_once(key, served, keep))
             except TimeoutError:
                 raise Busy(

@@ -6,6 +6,7 @@ One instance a process, used from its event loop. It asks the database in the ba
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 
 from models.backends.base import Tensors
@@ -97,7 +98,12 @@ class Engine:
         Raises `Busy`, `Unavailable`, `Invalid`, `Abandoned` as the cache and the runner do.
         """
         key = Key(served.name, served.version, backend)
-        runner = self.cache.peek(key) or await self.cache.get(served, backend)
+        runner = self.cache.peek(key)
+        if runner is None:
+            asked = time.monotonic()
+            runner = await self.cache.get(served, backend, wait_s=timeout_s)
+            if timeout_s is not None:  # what loading took of it is gone
+                timeout_s = max(timeout_s - (time.monotonic() - asked), 0.0)
         runner.stats = self.stats_of(served, backend)
         return await runner.run(
             inputs,

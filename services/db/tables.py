@@ -6,59 +6,24 @@ contract shows as objects.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Text,
-    TypeDecorator,
     false,
+    text,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC on the Python side, whatever the database keeps."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={  # so that a migration can name what another one made
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
-        datetime: UtcDateTime(),
-        dict[str, Any]: JSON(),
-        list[Any]: JSON(),
-    }
+from services.db.base import Base
 
 
 class Leased:
@@ -90,6 +55,9 @@ class Job(Leased, Base):
     meta: Mapped[dict[str, Any]] = mapped_column("metadata")
     stop: Mapped[dict[str, Any]]
     webhook: Mapped[str | None] = mapped_column(Text)
+    """Where its owner is told that it has ended or paused."""
+    counted_from: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
+    """The first attempt that counts against the limits; `resume` begins a new count."""
     idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
     request_sha256: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str | None] = mapped_column(String(64))
@@ -123,6 +91,8 @@ class Attempt(Base):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(16))
+    exact: Mapped[bool | None]
+    """Whether it goes on as the checkpoint's own attempt would have; None until that is known."""
 
 
 class Event(Base):
@@ -147,6 +117,8 @@ class Checkpoint(Base):
     step: Mapped[int]
     metrics: Mapped[dict[str, Any]]
     best: Mapped[bool]
+    abandoned: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Left behind by a `resume` from an earlier one: no attempt goes on from it by itself."""
     key: Mapped[str] = mapped_column(Text)
     """Where the bytes are, in storage."""
     size_bytes: Mapped[int] = mapped_column(BigInteger)
@@ -165,6 +137,24 @@ class Artifact(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
+
+
+class Delivery(Base):
+    """News of a job for its webhook: written with what it tells of, kept until it has arrived."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    url: Mapped[str] = mapped_column(Text)
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When it is to be sent, next or for the first time; None: delivered, or given up."""
+    delivered_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    """What was wrong with the last try."""
 
 
 class UploadedDataset(Base):

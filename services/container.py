@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from services.attempt_files import AttemptFiles
 from services.attempts import Attempts
@@ -14,16 +15,18 @@ from services.catalogue import Catalogue
 from services.datasets import Datasets
 from services.db.engine import Database
 from services.events import Events
+from services.file_cache import FileCache
 from services.health import Health
 from services.imports import Imports
 from services.jobs import Jobs
 from services.keys import Keys
 from services.notices import Notices, notices_of
+from services.object_storage import ObjectStorage
 from services.queue import CeleryQueue, Queue
 from services.registry import Registry
 from services.remeasurer import Remeasurer
 from services.settings import Settings
-from services.storage import FileStorage
+from services.storage import FileStorage, Storage
 from services.sweeper import Sweeper
 from services.workers import Workers
 
@@ -46,7 +49,7 @@ class Container:
             pool_size=settings.database_pool_size,
             tell=self.notices.publish,
         )
-        self.storage = FileStorage(settings.files_dir)
+        self.storage = storage_of(settings)
         self.queue: Queue = queue or CeleryQueue(settings.redis_url)
         self.pipelines = Catalogue()
         self.datasets = Datasets(self.db, self.storage, settings.downloads_dir)
@@ -71,3 +74,13 @@ class Container:
         self.queue.close()
         self.notices.close()
         self.db.close()
+
+
+def storage_of(settings: Settings) -> Storage:
+    """Files in a directory, which several hosts may share, or objects behind a cache."""
+    url = settings.storage_url
+    if not url:
+        return FileStorage(settings.files_dir)
+    if url.startswith("file://"):
+        return FileStorage(Path(url.removeprefix("file://")))
+    return ObjectStorage(url, FileCache(settings.cache_dir, settings.cache_bytes))

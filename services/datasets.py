@@ -118,11 +118,7 @@ class Datasets:
         return DatasetView(info, data.available(info.id, self._downloads))
 
     def _uploaded(self, row: UploadedDataset) -> DatasetView:
-        try:
-            self._storage.local_path(row.key)
-        except NotFound:
-            return DatasetView(info_of(row), available=False, upload=row)
-        return DatasetView(info_of(row), available=True, upload=row)
+        return DatasetView(info_of(row), available=self._storage.has(row.key), upload=row)
 
 
 def _existing(session: Session, dataset_id: str) -> UploadedDataset:

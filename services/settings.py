@@ -24,6 +24,10 @@ class Settings(BaseSettings):
     """Holds the embedded database, stored files, downloads and work directories."""
     database_url: str = ""
     """SQLAlchemy URL; empty is SQLite in `data_dir`."""
+    storage_url: str = ""
+    """Where files are kept, as fsspec writes it (`s3://bucket/prefix`); empty is in `data_dir`."""
+    cache_bytes: int = Field(default=20 * 2**30, ge=0)
+    """What files of an object store may take on this host, those of the last hour besides."""
     redis_url: str = ""
     """The Celery broker; required by `api` and `worker`, set by `torchkiln up` when embedded."""
     insecure: bool = False
@@ -73,6 +77,11 @@ class Settings(BaseSettings):
     def files_dir(self) -> Path:
         """Where storage keeps checkpoints, artifacts and model files."""
         return self.data_dir / "files"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Files of an object store that this host has read."""
+        return self.data_dir / "cache"
 
     @property
     def downloads_dir(self) -> Path:

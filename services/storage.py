@@ -15,12 +15,18 @@ from services.errors import NotFound
 
 
 class Storage(Protocol):
+    """Any method raises `Unavailable` where what keeps the bytes does not answer."""
+
     def put_file(self, source: Path, key: str) -> None:
         """Keep the bytes of `source` under `key`, all of them or none, synced to disk."""
         ...
 
     def local_path(self, key: str) -> Path:
         """A file on this host with the bytes of `key`; raises `NotFound`."""
+        ...
+
+    def has(self, key: str) -> bool:
+        """Whether `key` is there; costs less than fetching it."""
         ...
 
     def delete(self, key: str) -> None:
@@ -51,6 +57,9 @@ class FileStorage:
             raise NotFound(f"the stored file {path.name} is gone", code="file_not_found")
         return path
 
+    def has(self, key: str) -> bool:
+        return self._path(key).is_file()
+
     def delete(self, key: str) -> None:
         path = self._path(key)
         path.unlink(missing_ok=True)
@@ -58,10 +67,15 @@ class FileStorage:
             path.parent.rmdir()
 
     def _path(self, key: str) -> Path:
-        parts = PurePosixPath(key).parts
-        if not parts or key.startswith("/") or ".." in parts:
-            raise ValueError(f"not a storage key: {key!r}")
-        return self.root.joinpath(*parts)
+        return self.root / checked(key)
+
+
+def checked(key: str) -> str:
+    """`key`, as a relative path that leads nowhere else. Raises ValueError."""
+    parts = PurePosixPath(key).parts
+    if not parts or key.startswith("/") or ".." in parts:
+        raise ValueError(f"not a storage key: {key!r}")
+    return "/".join(parts)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -48,12 +48,14 @@ def create_app(container: Container) -> tuple[ASGIApp, State]:
         redirect_slashes=False,
     )
     app.state.kiln = state
-    for router in ROUTERS:
+    routers = ROUTERS[container.settings.role]
+    for router in routers:
         app.include_router(router)
-    errors.install(app, ROUTERS)
+    errors.install(app, routers)
     openapi.install(app, DESCRIPTION)
     guarded = GuardMiddleware(app, state.authenticator, state.max_body_bytes)
-    return InferFastPath(RequestMiddleware(guarded, state.http_stats), state), state
+    counted = RequestMiddleware(guarded, state.http_stats)
+    return (InferFastPath(counted, state) if container.settings.serves else counted), state
 
 
 def _state(container: Container) -> State:
@@ -83,7 +85,7 @@ def _state(container: Container) -> State:
 def _lifespan(state: State):
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
-        await state.engine.start()
+        await state.engine.start(serves=state.container.settings.serves)
         try:
             async with serving_grpc(state):
                 yield

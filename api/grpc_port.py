@@ -19,7 +19,7 @@ GRACE_S = 15
 @asynccontextmanager
 async def serving_grpc(state: State) -> AsyncGenerator[None]:
     settings = state.container.settings
-    if not settings.grpc_port:
+    if not (settings.grpc_port and settings.serves):
         yield
         return
     # Here, because a process without the port should not pay for the libraries.

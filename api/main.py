@@ -106,7 +106,8 @@ def _serve(settings: Settings) -> None:
         check_grpc_port(settings)
         sock = listen(settings.host, settings.port)
         app, state = create_app(container)
-        server = Server(uvicorn_config(app, state if settings.fast_path else None), state)
+        fast = settings.fast_path and settings.serves
+        server = Server(uvicorn_config(app, state if fast else None), state)
         log.info("api_starting", host=settings.host, port=sock.getsockname()[1], pid=os.getpid())
         _run(server, sock)
     finally:

@@ -14,10 +14,12 @@ from services.benchmarks import Benchmarks
 from services.catalogue import Catalogue
 from services.datasets import Datasets
 from services.db.engine import Database
+from services.deliveries import Deliveries
 from services.events import Events
 from services.file_cache import FileCache
 from services.health import Health
 from services.imports import Imports
+from services.job_control import JobControl
 from services.jobs import Jobs
 from services.keys import Keys
 from services.notices import Notices, notices_of
@@ -28,6 +30,7 @@ from services.remeasurer import Remeasurer
 from services.settings import Settings
 from services.storage import FileStorage, Storage
 from services.sweeper import Sweeper
+from services.webhook_sender import WebhookSender
 from services.workers import Workers
 
 
@@ -54,7 +57,10 @@ class Container:
         self.pipelines = Catalogue()
         self.datasets = Datasets(self.db, self.storage, settings.downloads_dir)
         self.events = Events(self.db)
-        self.jobs = Jobs(self.db, self.queue, self.pipelines, self.datasets)
+        self.deliveries = Deliveries(self.db)
+        self.webhook_sender = WebhookSender(self.deliveries, settings)
+        self.jobs = Jobs(self.db, self.queue, self.pipelines, self.datasets, settings)
+        self.job_control = JobControl(self.db, self.queue, self.pipelines)
         self.attempts = Attempts(self.db, self.queue, settings)
         self.attempt_files = AttemptFiles(self.db, self.storage)
         self.registry = Registry(self.db, self.storage, self.host)

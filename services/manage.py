@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, NoReturn
 
 import typer
+from pydantic import ValidationError
 
 from services.db import migrate as migrations
 from services.db.engine import Database
@@ -23,7 +24,13 @@ app.add_typer(keys, name="keys")
 
 
 def _database() -> Database:
-    settings = Settings()
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for item in error.errors():
+            name = "_".join(map(str, item["loc"])).upper()
+            typer.echo(f"torchkiln: TORCHKILN_{name}: {item['msg']}", err=True)
+        raise typer.Exit(2) from None
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     return Database(settings.sqlalchemy_url)
 

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+
+from services.webhook_settings import WebhookSettings
 
 AutoBenchmark = Literal["stale", "all", "off"]
+Role = Literal["all", "manage", "serve"]
 
 
-class Settings(BaseSettings):
+class Settings(WebhookSettings):
     """Read once, at the entry of each process, and handed in from there."""
 
-    model_config = SettingsConfigDict(env_prefix="TORCHKILN_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TORCHKILN_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
     grpc_port: int = Field(default=0, ge=0, le=65_535)
     """The Open Inference Protocol over gRPC, on the same address; 0 is off."""
+    role: Role = "all"
+    """What an API process answers: `serve` predictions, `manage` everything else."""
     data_dir: Path = Path("var")
     """Holds the embedded database, stored files, downloads and work directories."""
     database_url: str = ""
@@ -37,12 +50,19 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
     job_slots: int = Field(default=1, ge=1, le=256)
+    """Jobs of the queue `cpu` that a worker runs at once."""
+    gpu_slots: int = Field(default=0, ge=0, le=256)
+    """The same of the queue `gpu`, on a worker that has one; 0 is one for each GPU found."""
     threads_per_job: int = Field(default=0, ge=0, le=1024)
     """Torch threads of a trainer; 0 divides the host's cores by the slots."""
     heartbeat_s: float = Field(default=5.0, gt=0)
     lease_s: float = Field(default=30.0, gt=0)
     resend_after_s: float = Field(default=15.0, gt=0)
     max_attempts: int = Field(default=3, ge=1)
+    stall_timeout_s: float = Field(default=900.0, gt=0)
+    """A run that makes no headway for so long is ended, and its job tried again."""
+    memory_per_job_bytes: int = Field(default=0, ge=0)
+    """What a job may take beyond what its libraries do, its processes together; 0 is no limit."""
     database_pool_size: int = Field(default=10, ge=1)
     model_memory_bytes: int = Field(default=2 * 2**30, ge=2**20)
     """What the models loaded in one API process may take, by the size of their files."""
@@ -68,6 +88,28 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first; then, where TORCHKILN_SECRETS_DIR names a directory, files in it
+        named for settings in lower case (`torchkiln_database_url`), so that passwords can be kept
+        out of the environment."""
+        directory = os.environ.get("TORCHKILN_SECRETS_DIR")
+        if directory:
+            file_secret_settings = SecretsSettingsSource(settings_cls, secrets_dir=directory)
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
+    @property
+    def serves(self) -> bool:
+        """Whether an API process answers predictions."""
+        return self.role != "manage"
 
     @property
     def sqlalchemy_url(self) -> str:

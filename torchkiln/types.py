@@ -101,6 +101,12 @@ class Attempt(TypedDict):
     started_at: str
     ended_at: str | None
     outcome: str | None
+    exact: bool | None
+
+
+class Stop(TypedDict):
+    max_runtime_s: float | None
+    max_steps: int | None
 
 
 class JobError(TypedDict):
@@ -121,6 +127,8 @@ class Job(TypedDict):
     model: str | None
     model_version: int | None
     metadata: Json
+    stop: Stop
+    webhook: str | None
     created_at: str
     started_at: str | None
     finished_at: str | None
@@ -151,9 +159,23 @@ class Checkpoint(TypedDict):
     step: int
     metrics: dict[str, float]
     best: bool
+    abandoned: bool
     size_bytes: int
     sha256: str
     created_at: str
+
+
+class Delivery(TypedDict):
+    """News of a job for its webhook. `due_at` is None once it has arrived or is given up."""
+
+    id: str
+    type: str
+    url: str
+    created_at: str
+    tries: int
+    due_at: str | None
+    delivered_at: str | None
+    error: str | None
 
 
 class File(TypedDict):

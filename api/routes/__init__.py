@@ -10,6 +10,7 @@ from api.routes import (
     benchmarks,
     checkpoints,
     datasets,
+    deliveries,
     events,
     health,
     introspection,
@@ -26,27 +27,41 @@ from api.routes import (
     v2_unsupported,
     versions,
 )
+from services.settings import Role
 
-ROUTERS: tuple[APIRouter, ...] = (
+COMMON: tuple[APIRouter, ...] = (
     health.router,
     metrics.router,
     system.router,
+)
+"""What every API process answers."""
+MANAGE: tuple[APIRouter, ...] = (
     pipelines.router,
     datasets.router,
     jobs.router,
     events.router,
     checkpoints.router,
     artifacts.router,
+    deliveries.router,
     models.router,
     versions.router,
     backends.router,
     introspection.router,
-    predict.router,
     benchmarks.router,
+)
+SERVE: tuple[APIRouter, ...] = (
+    predict.router,
     v2_server.router,
     v2_models.router,
     v2_infer.router,
     v2_repository.router,
     v2_unsupported.router,
 )
-"""In the order in which they are asked and documented."""
+"""Predictions."""
+
+ROUTERS: dict[Role, tuple[APIRouter, ...]] = {
+    "all": COMMON + MANAGE + SERVE,
+    "manage": COMMON + MANAGE,
+    "serve": COMMON + SERVE,
+}
+"""By what an API process is for; in the order in which they are asked and documented."""

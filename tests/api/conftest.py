@@ -72,9 +72,11 @@ class Api:
 
 
 @contextmanager
-def served(container: Container, *, fast: bool = True) -> Generator[Api]:
+def served(
+    container: Container, *, fast: bool = True, ready: str = "/v2/health/ready"
+) -> Generator[Api]:
     """The application behind a real server in a thread of this process; `fast`: inference by the
-    short way, where it can be."""
+    short way, where it can be; `ready` answers 200 once it is."""
     app, state = create_app(container)
     server = Server(uvicorn_config(app, state if fast else None), state)
     with socket.socket() as listener:
@@ -84,7 +86,7 @@ def served(container: Container, *, fast: bool = True) -> Generator[Api]:
         thread.start()
         try:
             with httpx.Client(base_url=url, timeout=30) as client:
-                _until(lambda: server.started and client.get("/v2/health/ready").is_success)
+                _until(lambda: server.started and client.get(ready).is_success)
                 yield Api(client, state)
         finally:
             state.closing.set()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.receivers import Receiver, receiver
 from tests.torchkiln.upstack import Up, until
 from torchkiln import Client
 
@@ -18,10 +19,24 @@ NO_INTERNET = {"http_proxy": NOBODY, "https_proxy": NOBODY, "no_proxy": "127.0.0
 """Whatever would be downloaded is refused at once, on any machine."""
 
 
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Up]:
+def hook() -> Generator[Receiver]:
+    """Where the stack may send news of jobs."""
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Generator[Up]:
     data_dir = tmp_path_factory.mktemp("stack") / "data"
-    up = Up(ROOT, data_dir, **NO_INTERNET)
+    webhooks = {
+        "TORCHKILN_WEBHOOK_HOSTS": hook.host,
+        "TORCHKILN_WEBHOOK_SECRET": WEBHOOK_SECRET,
+    }
+    up = Up(ROOT, data_dir, **NO_INTERNET, **webhooks)
     try:
         up.ready()
         yield up

@@ -11,7 +11,7 @@ from torchkiln.client.events import EventStream
 from torchkiln.client.patience import Patience
 from torchkiln.client.transport import Transport, path
 from torchkiln.errors import NotFound, Problem, TimedOut, TorchkilnError
-from torchkiln.types import TERMINAL, Checkpoint, Event, File, Job
+from torchkiln.types import TERMINAL, Checkpoint, Delivery, Event, File, Job
 
 POLL_S = 0.5
 
@@ -33,8 +33,8 @@ class Jobs:
         """Queue a training job. → the job, `queued`.
 
         `options` are the contract's other fields: dataset, model, device, world_size, priority,
-        seed, promote, metadata, …; those that are None are left to the service. The same
-        `idempotency_key` with the same request gives the same job instead of a second one.
+        seed, promote, metadata, stop, webhook; those that are None are left to the service. The
+        same `idempotency_key` with the same request gives the same job instead of a second one.
         Raises `Invalid` naming each field at fault.
         """
         given = {key: value for key, value in options.items() if value is not None}
@@ -91,6 +91,27 @@ class Jobs:
                 raise TimedOut(f"job {job_id} is still {job['status']} after {timeout_s} s")
             time.sleep(POLL_S)
 
+    def pause(self, job_id: str) -> Job:
+        """Ask a job to write a checkpoint and wait. Raises `Conflict` unless it is running."""
+        return self._act(job_id, "pause")
+
+    def resume(
+        self,
+        job_id: str,
+        *,
+        checkpoint: str | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Queue a job that is paused, has failed or was cancelled for another attempt, or take back
+        a pause. → the job.
+
+        It goes on from `checkpoint`, one of the job's own, or else from the latest. `params` are
+        those to change, as `{"epochs": 20}`. Raises `Conflict` in any other state, `NotFound` for
+        an unknown checkpoint and `Invalid` for params that it does not allow.
+        """
+        chosen = {} if checkpoint is None else {"checkpoint": checkpoint}
+        return self._act(job_id, "resume", {**chosen, "params": dict(params or {})})
+
     def cancel(self, job_id: str) -> Job:
         """Ask a job to write a checkpoint and stop. Raises `Conflict` if it has ended."""
         return self._act(job_id, "cancel")
@@ -99,12 +120,17 @@ class Jobs:
         """Stop a job at once, without a checkpoint."""
         return self._act(job_id, "kill")
 
-    def _act(self, job_id: str, action: str) -> Job:
-        return cast(Job, self._transport.post(path("v1", "jobs", job_id, action), {}))
+    def _act(self, job_id: str, action: str, body: Mapping[str, Any] | None = None) -> Job:
+        return cast(Job, self._transport.post(path("v1", "jobs", job_id, action), body or {}))
 
     def checkpoints(self, job_id: str) -> list[Checkpoint]:
         url = path("v1", "jobs", job_id, "checkpoints")
         return cast(list[Checkpoint], self._transport.whole_list(url, "id"))
+
+    def deliveries(self, job_id: str) -> list[Delivery]:
+        """What was or is to be sent to the job's webhook, newest first."""
+        url = path("v1", "jobs", job_id, "deliveries")
+        return cast(list[Delivery], self._transport.whole_list(url, "id"))
 
     def artifacts(self, job_id: str) -> list[File]:
         """What the job left for people: plots, and the numbers behind them."""

@@ -11,12 +11,14 @@ from starlette.types import ASGIApp
 
 from api import errors, metrics, openapi
 from api.auth import Authenticator
+from api.figures import Figures
 from api.grpc_port import serving_grpc
 from api.http_stats import HttpStats
 from api.infer import InferFastPath
 from api.middleware import GuardMiddleware, RequestMiddleware
 from api.routes import ROUTERS
 from api.routes.system import installed
+from api.siblings import Siblings
 from api.state import State
 from models.tuning import Tuner
 from services.container import Container
@@ -70,6 +72,7 @@ def _state(container: Container) -> State:
     )
     inspector = Inspector(log_level=settings.log_level, log_format=settings.log_format)
     http_stats = HttpStats()
+    siblings = Siblings(settings.data_dir, lambda: Figures.of(http_stats, engine))
     return State(
         container=container,
         engine=engine,
@@ -77,7 +80,8 @@ def _state(container: Container) -> State:
         introspection=Introspection(container.registry, engine.watch, inspector),
         authenticator=Authenticator(container.keys),
         http_stats=http_stats,
-        metrics=metrics.registry(container, engine, http_stats),
+        siblings=siblings,
+        metrics=metrics.registry(container, siblings.all),
         max_body_bytes=settings.max_body_bytes,
     )
 
@@ -86,10 +90,12 @@ def _lifespan(state: State):
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await state.engine.start(serves=state.container.settings.serves)
+        await state.siblings.start()
         try:
             async with serving_grpc(state):
                 yield
         finally:
+            await state.siblings.stop()
             state.inspector.close()
             state.container.imports.close()
             await state.engine.stop()

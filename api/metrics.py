@@ -1,12 +1,12 @@
 """The service's figures in Prometheus' form, read from plain counters when they are asked for.
 
-Each process tells of itself: with several of them on one port a scrape meets one at a time, so
-give each a port of its own to sum them up.
+What is counted is the sum over the API processes of a host that share a data directory: a scrape of
+their port meets one of them. What a process takes (memory, time, files) is of that one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,22 +23,22 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from api.http_stats import HttpStats
+from api.figures import Figures
 from services import counts
 from services.container import Container
 from services.db.tables import Benchmark, Job
 from services.errors import Unavailable
 from services.job_state import JobStatus
-from services.serving.engine import Engine
 from services.serving.stats import BUCKETS_S
 
 MODEL_LABELS = ("model", "version", "backend")
 
 
-def registry(container: Container, engine: Engine, http: HttpStats) -> CollectorRegistry:
+def registry(container: Container, figures: Callable[[], Figures]) -> CollectorRegistry:
+    """`figures` gathers what is counted, once for each scrape."""
     made = CollectorRegistry(auto_describe=False)
-    for collector in (HttpCollector(http), ServingCollector(engine), WorkCollector(container)):
-        made.register(collector)
+    made.register(CountCollector(figures))
+    made.register(WorkCollector(container))
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
     GCCollector(registry=made)
@@ -49,55 +49,56 @@ def exposition(made: CollectorRegistry) -> bytes:
     return generate_latest(made)
 
 
-class HttpCollector(Collector):
-    def __init__(self, stats: HttpStats) -> None:
-        self._stats = stats
+class CountCollector(Collector):
+    def __init__(self, figures: Callable[[], Figures]) -> None:
+        self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
-        labels = ("method", "route", "status")
-        histogram = HistogramMetricFamily(
-            "torchkiln_http_request_duration_seconds", "Requests by route", labels=labels
-        )
-        for key, stats in tuple(self._stats.routes.items()):
-            values = (key.method, key.route, str(key.status))
-            histogram.add_metric(values, _buckets(stats.buckets), stats.seconds)
-        requests = CounterMetricFamily(
-            "torchkiln_http_requests", "Requests by route", labels=labels
-        )
-        for key, stats in tuple(self._stats.routes.items()):
-            requests.add_metric((key.method, key.route, str(key.status)), stats.count)
-        yield requests
-        yield histogram
+        figures = self._figures()
+        yield from _http(figures)
+        yield from _predictions(figures)
+        for name, text, value in (
+            ("torchkiln_models_loaded", "Runners in memory", figures.models_loaded),
+            ("torchkiln_models_bytes", "Their files' sizes", figures.models_bytes),
+            ("torchkiln_api_processes", "API processes counted here", figures.processes),
+        ):
+            yield GaugeMetricFamily(name, text, value)
 
 
-class ServingCollector(Collector):
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+def _http(figures: Figures) -> Iterator[Metric]:
+    labels = ("method", "route", "status")
+    requests = CounterMetricFamily("torchkiln_http_requests", "Requests by route", labels=labels)
+    histogram = HistogramMetricFamily(
+        "torchkiln_http_request_duration_seconds", "Requests by route", labels=labels
+    )
+    for key, stats in figures.routes.items():
+        values = (key.method, key.route, str(key.status))
+        requests.add_metric(values, stats.count)
+        histogram.add_metric(values, _buckets(stats.buckets), stats.seconds)
+    yield from (requests, histogram)
 
-    def collect(self) -> Iterator[Metric]:
-        predictions = CounterMetricFamily(
-            "torchkiln_predictions", "Predictions", labels=(*MODEL_LABELS, "outcome")
-        )
-        rows = CounterMetricFamily("torchkiln_prediction_rows", "Rows", labels=MODEL_LABELS)
-        inference = CounterMetricFamily(
-            "torchkiln_inference_seconds", "Time spent in backends", labels=MODEL_LABELS
-        )
-        duration = HistogramMetricFamily(
-            "torchkiln_prediction_duration_seconds",
-            "From the request's bytes to the response's",
-            labels=MODEL_LABELS,
-        )
-        for key, stats in tuple(self._engine.stats.items()):
-            labels = (key.name, str(key.version), key.backend)
-            predictions.add_metric((*labels, "success"), stats.successes)
-            predictions.add_metric((*labels, "failure"), stats.failures)
-            rows.add_metric(labels, stats.rows)
-            inference.add_metric(labels, stats.infer_ns / 1e9)
-            duration.add_metric(labels, _buckets(stats.buckets), stats.success_ns / 1e9)
-        yield from (predictions, rows, inference, duration)
-        cache = self._engine.cache
-        yield GaugeMetricFamily("torchkiln_models_loaded", "Runners in memory", len(tuple(cache)))
-        yield GaugeMetricFamily("torchkiln_models_bytes", "Their files' sizes", cache.used_bytes)
+
+def _predictions(figures: Figures) -> Iterator[Metric]:
+    predictions = CounterMetricFamily(
+        "torchkiln_predictions", "Predictions", labels=(*MODEL_LABELS, "outcome")
+    )
+    rows = CounterMetricFamily("torchkiln_prediction_rows", "Rows", labels=MODEL_LABELS)
+    inference = CounterMetricFamily(
+        "torchkiln_inference_seconds", "Time spent in backends", labels=MODEL_LABELS
+    )
+    duration = HistogramMetricFamily(
+        "torchkiln_prediction_duration_seconds",
+        "From the request's bytes to the response's",
+        labels=MODEL_LABELS,
+    )
+    for key, stats in figures.predictions.items():
+        labels = (key.name, str(key.version), key.backend)
+        predictions.add_metric((*labels, "success"), stats.successes)
+        predictions.add_metric((*labels, "failure"), stats.failures)
+        rows.add_metric(labels, stats.rows)
+        inference.add_metric(labels, stats.infer_ns / 1e9)
+        duration.add_metric(labels, _buckets(stats.buckets), stats.success_ns / 1e9)
+    yield from (predictions, rows, inference, duration)
 
 
 class WorkCollector(Collector):

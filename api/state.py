@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from api.auth import Authenticator
 from api.http_stats import HttpStats
+from api.siblings import Siblings
 from services.container import Container
 from services.inspector import Inspector
 from services.introspection import Introspection
@@ -26,6 +27,7 @@ class State:
     introspection: Introspection
     authenticator: Authenticator
     http_stats: HttpStats
+    siblings: Siblings
     metrics: CollectorRegistry
     max_body_bytes: int
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from services.claims import Claim, append
 from services.db.engine import Database
 from services.db.tables import Artifact, Checkpoint
+from services.errors import Unavailable
 from services.events import NewEvent
 from services.ids import new_id
 from services.storage import Storage
+
+log: Any = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,24 @@ class AttemptFiles:
             )
             stale: list[str] = []
             if kept := append(session, claim.grip, [told], now):
-                stale = _forget_older(session, claim.job.id, best=new.best)
+                stale = _forget_older(session, claim.job.id, new)
                 session.add(row)
         for old in stale if kept else [key]:
-            self._storage.delete(old)
+            self._drop(old)
         return row if kept else None
+
+    def abandon(self, claim: Claim, ids: Sequence[str], told: Sequence[NewEvent]) -> bool:
+        """Have no attempt go on from these checkpoints by itself, and say why. False: the lease
+        is lost."""
+        with self._db.write() as session:
+            held = append(session, claim.grip, told, self._db.now(session))
+            if held:
+                session.execute(
+                    update(Checkpoint)
+                    .where(Checkpoint.job_id == claim.job.id, Checkpoint.id.in_(ids))
+                    .values(abandoned=True, best=False)
+                )
+            return held
 
     def add_artifact(self, claim: Claim, new: NewArtifact) -> Artifact | None:
         """Store a file; one of the same name of an earlier attempt is replaced."""
@@ -104,20 +122,31 @@ class AttemptFiles:
                 )
             )
 
+    def _drop(self, key: str) -> None:
+        """Its row is gone, so that a file which cannot be deleted now is only room lost: the write
+        that came before must not be taken for one that failed."""
+        try:
+            self._storage.delete(key)
+        except Unavailable as error:
+            log.warning("file_left", key=key, reason=error.detail)
 
-def _forget_older(session: Session, job_id: str, *, best: bool) -> list[str]:
+
+def _forget_older(session: Session, job_id: str, new: NewCheckpoint) -> list[str]:
     """Keep the best and the last: drop what a new last checkpoint makes superfluous. → keys.
 
-    The last one before it stays too, so that a damaged file has something to fall back to.
+    The last one before it stays too, so that a damaged file has something to fall back to. What
+    was abandoned goes when the job has come as far again.
     """
     rows = session.scalars(
         select(Checkpoint)
         .where(Checkpoint.job_id == job_id)
         .order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc())
     ).all()
-    if best:
+    if new.best:
         session.execute(update(Checkpoint).where(Checkpoint.job_id == job_id).values(best=False))
-    kept_best = None if best else next((row.id for row in rows if row.best), None)
-    stale = [row for row in rows[1:] if row.id != kept_best]
+    followed = [row for row in rows if not row.abandoned]
+    kept_best = None if new.best else next((row.id for row in followed if row.best), None)
+    stale = [row for row in followed[1:] if row.id != kept_best]
+    stale += [row for row in rows if row.abandoned and row.step <= new.step]
     session.execute(delete(Checkpoint).where(Checkpoint.id.in_([row.id for row in stale])))
     return [row.key for row in stale]

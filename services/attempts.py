@@ -15,9 +15,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from services import events, leases
-from services.claims import Claim, append
+from services.attempt_ends import may_try_again, next_status
+from services.claims import Claim, append, ran_s, resume_points
 from services.db.engine import Database
-from services.db.tables import Attempt, Checkpoint, Job
+from services.db.tables import Attempt, Job
+from services.deliveries import announce
 from services.events import NewEvent
 from services.job_moves import status_event
 from services.job_state import JobStatus, Outcome, sources
@@ -25,9 +27,6 @@ from services.leases import Grip
 from services.publications import NewVersion, Origin, insert_version
 from services.queue import Queue
 from services.settings import Settings
-
-RETRIED = frozenset({Outcome.LOST, Outcome.OOM, Outcome.STALLED})
-"""Ends that another attempt may not share. An exception of the pipeline's own would come again."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ class Report:
     progress: Mapping[str, Any] | None = None
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     placed_device: str | None = None
+    exact: bool | None = None
+    """Whether the attempt goes on exactly as the one before would have; None: nothing new."""
 
 
 class Attempts:
@@ -70,7 +71,8 @@ class Attempts:
             started = status_event(JobStatus.RUNNING, attempt=number, worker=worker)
             append(session, grip, [started], now, started_at=func.coalesce(Job.started_at, now))
             job = session.get_one(Job, job_id, populate_existing=True)
-            return Claim(job, grip, number, now, _latest_checkpoint(session, job_id))
+            points, before_s = resume_points(session, job_id), ran_s(session, job)
+            return Claim(job, grip, number, now, points, before_s)
 
     def beat(self, claim: Claim) -> Beat | None:
         """Prolong the lease, and see whether the owner wants the job to stop."""
@@ -101,7 +103,10 @@ class Attempts:
                 values["metrics"] = dict(report.metrics)
             if report.placed_device is not None:
                 values["placed_device"] = report.placed_device
-            return append(session, claim.grip, report.events, now, **values)
+            held = append(session, claim.grip, report.events, now, **values)
+            if held and report.exact is not None:
+                _set(session, claim, exact=report.exact)
+            return held
 
     def succeed(
         self, claim: Claim, results: Mapping[str, Any], version: NewVersion | None = None
@@ -138,7 +143,11 @@ class Attempts:
             job = session.get_one(Job, claim.job.id, populate_existing=True, with_for_update=True)
             if only_lapsed and not (job.lease_until and job.lease_until < now):
                 return None
-            target = self._target(session, job, outcome)
+            target = next_status(
+                JobStatus(job.status),
+                outcome,
+                may_try_again=may_try_again(session, job, self._settings.max_attempts),
+            )
             values: dict[str, Any] = {}
             if target is JobStatus.FAILED:
                 values = {"error_code": code or outcome.value, "error_message": message}
@@ -150,27 +159,6 @@ class Attempts:
         if target is JobStatus.QUEUED:
             self._queue.wake_job(job)
         return target
-
-    def _target(self, session: Session, job: Job, outcome: Outcome) -> JobStatus:
-        """The state that a job goes to when an attempt ends so."""
-        if outcome in {Outcome.CANCELLED, Outcome.PAUSED}:
-            return JobStatus(outcome.value)
-        if job.status == JobStatus.CANCELLING and outcome in {*RETRIED, Outcome.RELEASED}:
-            return JobStatus.CANCELLED
-        if outcome is Outcome.RELEASED:
-            return JobStatus.QUEUED
-        if outcome in RETRIED:
-            used = session.scalar(
-                select(func.count())
-                .select_from(Attempt)
-                .where(
-                    Attempt.job_id == job.id,
-                    func.coalesce(Attempt.outcome, "") != Outcome.RELEASED,
-                )
-            )
-            if (used or 0) < self._settings.max_attempts:
-                return JobStatus.QUEUED
-        return JobStatus.FAILED
 
     def _end(
         self,
@@ -201,12 +189,18 @@ class Attempts:
         if seq is None:
             return False
         events.insert(session, claim.job.id, seq, [*told, status], now)
-        session.execute(
-            update(Attempt)
-            .where(Attempt.job_id == claim.job.id, Attempt.number == claim.number)
-            .values(ended_at=now, outcome=outcome)
-        )
+        _set(session, claim, ended_at=now, outcome=outcome)
+        announce(session, claim.job.id, target, now)
         return True
+
+
+def _set(session: Session, claim: Claim, **values: Any) -> None:
+    """Write to the attempt's own row, in a transaction that has found the claim to hold."""
+    session.execute(
+        update(Attempt)
+        .where(Attempt.job_id == claim.job.id, Attempt.number == claim.number)
+        .values(**values)
+    )
 
 
 def _published(model: str, version: int, *, promoted: bool) -> NewEvent:
@@ -214,13 +208,4 @@ def _published(model: str, version: int, *, promoted: bool) -> NewEvent:
         "log",
         f"published {model} version {version}" + (", now the champion" if promoted else ""),
         data={"model": model, "version": version, "champion": promoted},
-    )
-
-
-def _latest_checkpoint(session: Session, job_id: str) -> str | None:
-    return session.scalar(
-        select(Checkpoint.key)
-        .where(Checkpoint.job_id == job_id)
-        .order_by(Checkpoint.step.desc(), Checkpoint.created_at.desc())
-        .limit(1)
     )

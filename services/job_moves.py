@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from services import events
 from services.db.tables import Job
+from services.deliveries import announce
 from services.errors import Conflict
 from services.events import NewEvent
 from services.job_state import JobStatus, sources
@@ -19,8 +21,15 @@ def status_event(status: JobStatus, **data: Any) -> NewEvent:
     return NewEvent("status", status.value, data={"status": status.value, **data})
 
 
-def transition(session: Session, job: Job, target: JobStatus, now: datetime, **values: Any) -> None:
-    """Move a job that was read in this transaction, with its event.
+def transition(
+    session: Session,
+    job: Job,
+    target: JobStatus,
+    now: datetime,
+    told: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> None:
+    """Move a job that was read in this transaction, with its event, which says `told` besides.
 
     Raises `Conflict` if another writer has moved it in between.
     """
@@ -36,4 +45,5 @@ def transition(session: Session, job: Job, target: JobStatus, now: datetime, **v
     ).scalar_one_or_none()
     if seq is None:
         raise Conflict("the job has just changed its state; look again", code="invalid_state")
-    events.insert(session, job.id, seq, [status_event(target)], now)
+    events.insert(session, job.id, seq, [status_event(target, **(told or {}))], now)
+    announce(session, job.id, target, now)

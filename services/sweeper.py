@@ -15,6 +15,7 @@ from services.benchmark_runs import BenchmarkRuns
 from services.claims import Claim
 from services.db.engine import Database
 from services.db.tables import Attempt, Benchmark, Job
+from services.errors import Unavailable
 from services.job_state import JobStatus, Outcome
 from services.leases import Grip, Work
 from services.queue import Queue
@@ -51,10 +52,19 @@ class Sweeper:
 
     def sweep(self) -> SweepReport:
         lost = self._end_lapsed_jobs() + self._benchmark_runs.end_lapsed()
-        woken = self._wake(
-            Job, [Job.priority.desc(), Job.created_at.asc()], self._queue.wake_job
-        ) + self._wake(Benchmark, [Benchmark.created_at.asc()], self._queue.wake_benchmark)
-        return SweepReport(lost, woken)
+        return SweepReport(lost, self._wake_all())
+
+    def _wake_all(self) -> int:
+        """Send again what is due, if the broker answers: each message to one that is out of reach
+        takes seconds to fail, and leases have to be swept meanwhile."""
+        try:
+            self._queue.ping()
+        except Unavailable:  # which the consumer has told already
+            return 0
+        jobs = self._wake(Job, [Job.priority.desc(), Job.created_at.asc()], self._queue.wake_job)
+        return jobs + self._wake(
+            Benchmark, [Benchmark.created_at.asc()], self._queue.wake_benchmark
+        )
 
     def _end_lapsed_jobs(self) -> int:
         with self._db.read() as session:
@@ -67,7 +77,7 @@ class Sweeper:
         return sum(self._end(job, attempt) is not None for job, attempt in rows)
 
     def _end(self, job: Job, attempt: Attempt) -> JobStatus | None:
-        claim = Claim(job, Grip(job.id, job.token), attempt.number, attempt.started_at, None)
+        claim = Claim(job, Grip(job.id, job.token), attempt.number, attempt.started_at)
         status = self._attempts.finish(
             claim,
             Outcome.LOST,

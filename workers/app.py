@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from celery import Celery
 
 from services.queue import celery_app
+from workers.slots import FreeQueues, Slots
 
 Task = Callable[[str], None]
 """Takes the id of what is to be done, and raises nothing."""
 
 
-def worker_app(
-    redis_url: str, tasks: Mapping[str, Task], *, queues: Sequence[str], slots: int
-) -> Celery:
-    """`tasks` by their names on the wire.
+def worker_app(redis_url: str, tasks: Mapping[str, Task], slots: Slots) -> Celery:
+    """`tasks` by their names on the wire. The queues are those that have slots.
 
     A message is acknowledged when its task starts, and none is fetched before a slot is free for
     it: the message only wakes a worker up, so it is better lost than held back from another one.
@@ -23,7 +23,7 @@ def worker_app(
     app = celery_app(redis_url)
     app.conf.update(
         worker_pool="workers.consumer:WakingPool",
-        worker_concurrency=slots,
+        worker_concurrency=slots.total,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         task_acks_late=False,
@@ -34,8 +34,14 @@ def worker_app(
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # What a server says that is no longer, or not yet, the one to write to passes as well.
+        broker_channel_error_retry=True,
+        broker_transport_options={
+            **app.conf.broker_transport_options,
+            "queue_order_strategy": partial(FreeQueues, slots),
+        },
     )
-    app.amqp.queues.select(queues)
+    app.amqp.queues.select([*slots.of_queue])
     for name, task in tasks.items():
         app.task(name=name)(task)
     app.finalize()

@@ -10,7 +10,8 @@ import structlog
 from services.benchmark_runs import BenchmarkClaim, Measured
 from services.errors import NotFound
 from services.logging import bound
-from workers.keeper import LEASE, BenchmarkLease, Keeper, LeaseLost
+from workers.keeper import LEASE, Keeper
+from workers.lease import BenchmarkLease, LeaseLost
 from workers.messages import LAST_WORDS, BenchmarkSpec, Message
 from workers.process import Exit, TrainerProcess
 from workers.station import Station

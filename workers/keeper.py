@@ -6,16 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import structlog
 
-from services.attempts import Attempts, Beat
-from services.benchmark_runs import BenchmarkClaim, BenchmarkRuns
-from services.claims import Claim
+from services.attempts import Beat
 from services.errors import Unavailable
 from services.job_state import JobStatus
 from services.settings import Settings
+from workers.lease import Lease, LeaseLost
+from workers.messages import Control
 from workers.process import TrainerProcess
 
 SAFE_SHARE = 2 / 3
@@ -26,52 +26,12 @@ RETRY_S = (0.1, 0.2, 0.5, 1.0)
 
 LEASE, KILL = "lease", "kill"
 """Why a keeper kills a trainer."""
+WISHES: dict[JobStatus, Control] = {JobStatus.CANCELLING: "cancel", JobStatus.PAUSING: "pause"}
+"""What the trainer of a job in such a state is asked for."""
 
 log: Any = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-
-class LeaseLost(Exception):
-    """The work is another worker's, or nobody's, by now: leave without another word."""
-
-
-class Lease(Protocol):
-    """A method that answers None has lost the lease."""
-
-    def beat(self) -> Beat | None:
-        """Prolong it."""
-        ...
-
-    def look(self) -> Beat | None:
-        """Only see how things are."""
-        ...
-
-
-class JobLease:
-    def __init__(self, attempts: Attempts, claim: Claim) -> None:
-        self._attempts = attempts
-        self._claim = claim
-
-    def beat(self) -> Beat | None:
-        return self._attempts.beat(self._claim)
-
-    def look(self) -> Beat | None:
-        return self._attempts.look(self._claim)
-
-
-class BenchmarkLease:
-    """A benchmark cannot be cancelled, so there is nothing to look for between beats."""
-
-    def __init__(self, runs: BenchmarkRuns, claim: BenchmarkClaim) -> None:
-        self._runs = runs
-        self._claim = claim
-
-    def beat(self) -> Beat | None:
-        return self.look() if self._runs.beat(self._claim) else None
-
-    def look(self) -> Beat | None:
-        return Beat(JobStatus.RUNNING, kill=False)
 
 
 class Keeper:
@@ -88,7 +48,7 @@ class Keeper:
         self._safe_s = settings.lease_s * SAFE_SHARE
         self._stopped = threading.Event()
         self._lost = False
-        self._cancelling = False
+        self._wish: Control | None = None
         self._beaten(claimed_at)
         self._thread = threading.Thread(
             target=copy_context().run, args=(self._keep,), name="keeper", daemon=True
@@ -147,8 +107,14 @@ class Keeper:
             self._obey(beat)
 
     def _obey(self, beat: Beat) -> None:
+        """An owner may take back a pause, or cancel instead."""
         if beat.kill:
             self._trainer.kill(KILL)
-        elif beat.status is JobStatus.CANCELLING and not self._cancelling:
-            self._cancelling = True
-            self._trainer.control("cancel")
+            return
+        before, self._wish = self._wish, WISHES.get(beat.status)
+        if self._wish == before:
+            return
+        if self._wish is not None:
+            self._trainer.control(self._wish)
+        if before is not None:
+            self._trainer.withdraw(before)

@@ -18,6 +18,7 @@ Message = Mapping[str, Any]
 | type | with |
 |---|---|
 | `ready` | `devices`, `versions` |
+| `resumed` | `exact`, `differences`: what is other than when the checkpoint was made, by name |
 | `progress` | `epoch`, `epochs`, `step`, `steps` |
 | `metrics` | `values`, `epoch`, `step` |
 | `log` | `level`, `message`, `data` |
@@ -36,9 +37,9 @@ ENCODING = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS | orjson.OPT_APP
 
 LAST_WORDS = frozenset({"done", "interrupted", "error"})
 
-Control = Literal["cancel", "release"]
-"""Why a run should save a checkpoint and stop: its owner no longer wants it, or its worker has to
-leave and another one will go on."""
+Control = Literal["cancel", "pause", "release", "timeout", "continue"]
+"""Why a run should save a checkpoint and stop: its owner no longer wants it, or not now, its worker
+has to leave and another one will go on, or its time is over. `continue`: it should go on."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class TrainSpec:
     """The device of each of several processes that train together; empty: one, on `device`."""
     dataset_file: str | None = None
     base_dir: str | None = None
+    max_steps: int | None = None
+    """The optimizer step at which training ends as if its epochs were over."""
 
     @property
     def subject(self) -> str:

@@ -66,6 +66,12 @@ class TrainerPool:
             self._taken.add(trainer)
             return trainer
 
+    def widen(self, slots: int) -> None:
+        """There are so many slots more."""
+        with self._state:
+            self._free += slots
+            self._state.notify_all()
+
     def put_back(self, trainer: TrainerProcess) -> None:
         with self._state:
             self._taken.discard(trainer)

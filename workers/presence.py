@@ -20,9 +20,11 @@ class Presence:
         self._current = current
         self._told = False
 
-    def change(self, *, queues: Sequence[str], devices: Sequence[dict[str, Any]]) -> None:
+    def change(
+        self, *, queues: Sequence[str], devices: Sequence[dict[str, Any]], slots: int
+    ) -> None:
         """From the next beat on the worker has these."""
-        self._info = replace(self._info, queues=queues, devices=devices)
+        self._info = replace(self._info, queues=queues, devices=devices, slots=slots)
         self._told = False
 
     def beat(self) -> None:

@@ -14,15 +14,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import structlog
 
+from workers.environment import environment
 from workers.messages import Control, Message, Spec, decode, encode, encode_spec
 from workers.output import MAX_LINE, Lines, Printed
 
-ROOT = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "workers.trainer")
 MAX_MESSAGE = 16 * 2**20
 TICK_S = 0.5
@@ -57,6 +56,7 @@ class TrainerProcess:
         command: Sequence[str] = COMMAND,
         *,
         threads: int = 1,
+        memory_bytes: int = 0,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.ready: Message | None = None
@@ -65,19 +65,26 @@ class TrainerProcess:
         self._on_change = on_change
         self._deadlines: dict[str, float] = {}
         self._why: str | None = None
+        self._speaking = threading.Lock()
+        self._started = False
+        self._asked: list[Control] = []
+        self._told: Control = "continue"
         self._reaped = False
         self._reaping = threading.Lock()
         self._stderr: deque[str] = deque(maxlen=STDERR_TAIL)
         self._messages, theirs = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [*command, "--messages", str(theirs), "--threads", str(threads)],
+                [
+                    *(*command, "--messages", str(theirs), "--threads", str(threads)),
+                    *("--memory-bytes", str(memory_bytes)),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=(theirs,),
                 start_new_session=True,
-                env=_environment(),
+                env=environment(),
             )
         except OSError:
             os.close(self._messages)
@@ -96,11 +103,23 @@ class TrainerProcess:
 
     def start(self, spec: Spec) -> None:
         """Give it its work. A process that has died meanwhile says so by its `Exit`."""
-        self._write(encode_spec(spec))
+        with self._speaking:
+            self._write(encode_spec(spec))
+            self._started = True
+            self._tell()
 
     def control(self, control: Control) -> None:
-        """Ask the run to save a checkpoint and stop."""
-        self._write(encode({"control": control}))
+        """Ask the run to save a checkpoint and stop; before there is a run, it is asked at once
+        when it starts. Of several reasons the last one counts."""
+        with self._speaking:
+            self._asked.append(control)
+            self._tell()
+
+    def withdraw(self, control: Control) -> None:
+        """What was asked for is no longer wanted: an earlier reason counts again, if any."""
+        with self._speaking:
+            self._asked.remove(control)
+            self._tell()
 
     def next(self, timeout: float | None = None) -> Message | Exit | None:
         """Wait for what it says next. None: nothing within `timeout` seconds."""
@@ -127,6 +146,12 @@ class TrainerProcess:
         """Wait until it has ended and been listened to. → whether it has."""
         self._listener.join(timeout)
         return self.exit is not None
+
+    def _tell(self) -> None:
+        control: Control = self._asked[-1] if self._asked else "continue"
+        if self._started and control != self._told:
+            self._write(encode({"control": control}))
+            self._told = control
 
     def _write(self, line: bytes) -> None:
         stdin = self._process.stdin
@@ -244,19 +269,3 @@ def _drain(descriptor: int, lines: Lines, *, everything: bool) -> bool:
 
 def _fileno(stream: Any) -> int:
     return stream.fileno()
-
-
-def _environment() -> dict[str, str]:
-    """Ours without the service's settings: a trainer has no business with its credentials."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCHKILN_")}
-    path = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
-    return {
-        # Threads that wait for each other by spinning fight whatever else runs here for the cores:
-        # beside two busy processes two of them took 15 s for what one does in 1.3 s. Asleep: 1.4 s.
-        "OMP_WAIT_POLICY": "passive",
-        **kept,
-        "PYTHONPATH": os.pathsep.join(path),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONHASHSEED": "0",  # the order of sets must not differ between attempts
-        "MPLBACKEND": "agg",
-    }

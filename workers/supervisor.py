@@ -15,7 +15,8 @@ from services.job_state import Outcome
 from services.logging import bound
 from workers.devices import DeviceUnavailable
 from workers.job_run import JobRun
-from workers.keeper import JobLease, Keeper, LeaseLost
+from workers.keeper import Keeper
+from workers.lease import JobLease, LeaseLost
 from workers.process import TrainerProcess
 from workers.station import Station
 
@@ -41,7 +42,9 @@ class JobSupervisor:
         ):
             log.info("attempt_started", pipeline=claim.job.pipeline, trainer_pid=trainer.pid)
             try:
-                self._follow(claim, trainer, JobRun(self._station, claim, trainer, keeper))
+                self._follow(
+                    claim, trainer, JobRun(self._station, claim, trainer, keeper, claimed_at)
+                )
             except LeaseLost:
                 log.warning("lease_lost")
             except Exception:

@@ -18,6 +18,7 @@ from services.workers import WorkerInfo
 from workers.app import worker_app
 from workers.benchmark_supervisor import BenchmarkSupervisor
 from workers.consumer import Consumer
+from workers.courier import Courier
 from workers.devices import Devices
 from workers.periodic import Periodic
 from workers.pool import TrainerPool
@@ -25,6 +26,7 @@ from workers.presence import Presence
 from workers.process import COMMAND, TrainerProcess
 from workers.runs import Runs
 from workers.signals import Signals
+from workers.slots import slots_for
 from workers.station import Station, threads_per_job
 from workers.supervisor import JobSupervisor
 from workers.workdirs import WorkDirs
@@ -63,13 +65,22 @@ class Worker:
         self._runs = Runs()
         self._pool = TrainerPool(
             settings.job_slots,
-            lambda changed: TrainerProcess(trainer, threads=self._threads, on_change=changed),
+            lambda changed: TrainerProcess(
+                trainer,
+                threads=self._threads,
+                memory_bytes=settings.memory_per_job_bytes,
+                on_change=changed,
+            ),
         )
         info = WorkerInfo(self.id, container.host, os.getpid(), (), settings.job_slots)
         self._presence = Presence(container.workers, info, self._runs.subjects)
         self._heartbeat = Periodic("heartbeat", settings.heartbeat_s, self._presence.beat)
         self._sweeper = Periodic("sweeper", settings.heartbeat_s, container.sweeper.sweep)
         self._remeasurer = Periodic("remeasurer", REMEASURE_S, container.remeasurer.run)
+        self._courier = Courier(
+            container.deliveries, container.webhook_sender, settings.heartbeat_s
+        )
+        self._webhooks = Periodic("webhooks", settings.heartbeat_s, self._courier.run)
         self._consumer: Consumer | None = None
 
     def run(self, signals: Signals) -> int:
@@ -80,6 +91,7 @@ class Worker:
         self._pool.start()
         self._heartbeat.start()
         self._sweeper.start()
+        self._webhooks.start()
         log.info("worker_started", worker=self.id, slots=self._settings.job_slots)
         try:
             asked = self._wait_for_trainer(signals)
@@ -120,7 +132,8 @@ class Worker:
         """Take jobs until there is a reason not to. → the signal, 0 if the consumer failed."""
         ready = self._pool.ready or {}
         names = [device["name"] for device in ready["devices"]]
-        queues = ["cpu", "gpu"] if len(names) > 1 else ["cpu"]
+        slots = slots_for(self._settings, names)
+        self._pool.widen(slots.total - self._settings.job_slots)
         station = Station(
             self._container,
             self.id,
@@ -133,15 +146,14 @@ class Worker:
             RUN_JOB: JobSupervisor(station).run,
             RUN_BENCHMARK: BenchmarkSupervisor(station).run,
         }
-        app = worker_app(
-            self._settings.redis_url, tasks, queues=queues, slots=self._settings.job_slots
-        )
-        self._presence.change(queues=queues, devices=ready["devices"])
+        app = worker_app(self._settings.redis_url, tasks, slots)
+        queues = [*slots.of_queue]
+        self._presence.change(queues=queues, devices=ready["devices"], slots=slots.total)
         self._heartbeat.soon()
-        self._consumer = Consumer(app, f"torchkiln@{self.id}", signals.poke)
+        self._consumer = Consumer(app, f"torchkiln@{self.id}", slots, signals.poke)
         self._consumer.start()
         self._remeasurer.start()
-        log.info("worker_ready", queues=queues, devices=names, threads=self._threads)
+        log.info("worker_ready", slots=dict(slots.of_queue), devices=names, threads=self._threads)
         return signals.wait() or 0
 
     def _leave(self, signals: Signals, first: int) -> None:
@@ -162,7 +174,8 @@ class Worker:
                 log.error("worker_cut_short", in_hand=list(self._runs.subjects()))
                 self._runs.kill()
                 os._exit(1)
-        for periodic in (self._heartbeat, self._sweeper, self._remeasurer):
+        self._courier.stop()
+        for periodic in (self._heartbeat, self._sweeper, self._remeasurer, self._webhooks):
             periodic.stop()
         try:
             self._presence.leave()

@@ -168,7 +168,7 @@ def test_a_released_job_has_used_up_no_attempt(container: Container) -> None:
 
 def test_a_job_that_is_being_cancelled_is_not_tried_again(container: Container) -> None:
     claim = factories.running(container)
-    container.jobs.cancel(claim.job.id)
+    container.job_control.cancel(claim.job.id)
     let_lapse(container)
     assert container.sweeper.sweep().lost == 1
     assert container.jobs.get(claim.job.id).job.status == "cancelled"
@@ -187,7 +187,7 @@ def test_the_best_the_last_and_the_one_before_are_kept_and_the_last_is_resumed(
     assert container.attempts.finish(claim, Outcome.LOST) is JobStatus.QUEUED
     again = factories.claimed(container, claim.job.id)
     assert again.number == 2
-    assert again.resume_key == rows[0].key
+    assert [point.key for point in again.resume_points] == [row.key for row in rows]
 
 
 def test_a_wake_up_that_was_lost_is_sent_again(container: Container, queue: RecordingQueue) -> None:

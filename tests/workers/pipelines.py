@@ -12,13 +12,14 @@ from typing import Any, cast
 
 from pydantic import Field
 
-from models.errors import DatasetUnavailable, Interrupted
+from models.errors import CheckpointCorrupt, DatasetUnavailable, Interrupted
 from models.params import PipelineParams
 from models.pipelines.base import Pipeline
 from models.run import Outcome, RunContext
 
 STEP_S = 0.005
 STEPS_OF_AN_EPOCH = 10
+MIB = 2**20
 
 
 class CountParams(PipelineParams):
@@ -26,11 +27,19 @@ class CountParams(PipelineParams):
     crash_at: int = Field(0, description="The epoch at whose end the process kills itself")
     once: bool = Field(False, description="Crash only in an attempt that began at 0")
     stubborn: bool = Field(False, description="Do not listen")
+    hang_at: int = Field(0, description="The step after which nothing comes any more")
+    refuse: int = Field(0, description="The step whose checkpoint cannot be read")
+    exact: bool = Field(True, description="What is said of going on")
 
 
 def count(context: RunContext, params: CountParams) -> Outcome:
     """A training without mathematics: steps, epochs with metrics and a checkpoint, an artifact."""
     began = int(context.resume.read_text()) if context.resume else 0
+    if began and began == params.refuse:
+        raise CheckpointCorrupt("it is of another format")
+    if began:
+        differences = {} if params.exact else {"threads": [1, 2]}
+        context.report.resumed(exact=params.exact, differences=differences)
     steps = params.epochs * STEPS_OF_AN_EPOCH
     for step in range(began + 1, steps + 1):
         time.sleep(STEP_S)
@@ -41,6 +50,8 @@ def count(context: RunContext, params: CountParams) -> Outcome:
             _save(context, epoch, step)
             if epoch == params.crash_at and not (params.once and began):
                 os.kill(os.getpid(), 9)
+        while step == params.hang_at:
+            time.sleep(STEP_S)
         if (reason := context.report.interrupted()) and not params.stubborn:
             _save(context, epoch, step)
             raise Interrupted(reason)
@@ -124,6 +135,16 @@ def fail(context: RunContext, params: FailParams) -> Outcome:
     raise AssertionError(params.how)
 
 
+class HogParams(PipelineParams):
+    mib: int
+
+
+def hog(_context: RunContext, params: HogParams) -> Outcome:
+    """Take so much memory at once."""
+    taken = [bytes(MIB) for _ in range(params.mib)]
+    return Outcome({"mib": len(taken)})
+
+
 def _pipeline(name: str, params: type[PipelineParams], run: Any) -> Pipeline:
     return Pipeline(name, name, "0", "experiment", params, run, produces_model=False)
 
@@ -134,6 +155,7 @@ TABLE = {
         _pipeline("count", CountParams, count),
         _pipeline("talk", TalkParams, talk),
         _pipeline("fail", FailParams, fail),
+        _pipeline("hog", HogParams, hog),
         _pipeline("alone", AloneParams, alone),
     )
 }

@@ -11,7 +11,8 @@ from services.container import Container
 from services.db.tables import Benchmark, Job
 from services.events import Event
 from services.job_request import NewJob
-from services.jobs import Jobs, JobView
+from services.job_views import JobView
+from services.jobs import Jobs
 from services.settings import Settings
 from tests.workers.pipelines import TABLE
 from tests.workers.trainers import TRAINER
@@ -37,7 +38,8 @@ class SilentQueue:
 
 def submit(container: Container, pipeline: str, *, device: str = "cpu", **params: Any) -> str:
     """→ the id of a new job of a pipeline of the tests."""
-    jobs = Jobs(container.db, container.queue, Catalogue(TABLE), container.datasets)
+    catalogue, settings = Catalogue(TABLE), container.settings
+    jobs = Jobs(container.db, container.queue, catalogue, container.datasets, settings)
     return jobs.submit(NewJob(pipeline, params, device=device), request_id="req_1")[0].job.id
 
 

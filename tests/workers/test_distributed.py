@@ -70,7 +70,7 @@ def test_rank_0_speaks_for_the_run_and_each_for_what_it_prints(
         ("info", READY.format(rank), rank) for rank in (0, 1)
     }
     assert last_word(messages)["results"] == {"stdin": "", "directory": "work"}
-    assert [m["type"] for m in messages if m["type"] != "log"] == ["trained", "done"]
+    assert [m["type"] for m in messages if m["type"] != "log"] == ["resumed", "trained", "done"]
     assert (end.returncode, end.stderr) == (0, "")
 
 

@@ -66,10 +66,10 @@ def test_a_worker_is_in_the_list_from_its_first_beat_until_it_leaves(
     presence.beat()
     (row,) = workers.list()
     assert (row.queues, row.devices, row.current_jobs) == ([], [], ["job_1"])
-    presence.change(queues=["cpu"], devices=[{"name": "cpu"}])
+    presence.change(queues=["cpu"], devices=[{"name": "cpu"}], slots=2)
     presence.beat()
     (row,) = workers.list()
-    assert (row.queues, row.devices) == (["cpu"], [{"name": "cpu"}])
+    assert (row.queues, row.devices, row.slots) == (["cpu"], [{"name": "cpu"}], 2)
     workers.leave("w1")
     presence.beat()
     assert len(workers.list()) == 1, "a row that was swept away is made again"

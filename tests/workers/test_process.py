@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -76,6 +77,27 @@ def test_a_deadline_that_is_moved_does_not(spawn: Spawn) -> None:
     for _ in range(20):
         trainer.kill_at(time.monotonic() + 60, "lease")
     assert not trainer.wait(1.5)
+
+
+def test_of_several_reasons_to_stop_the_last_one_that_holds_is_told(
+    spawn: Spawn, spec: MakeSpec
+) -> None:
+    trainer = spawn(sys.executable, "-c", "import sys\nfor line in sys.stdin: print(line)")
+    trainer.control("release")
+    trainer.start(spec("count"))
+    trainer.control("pause")
+    trainer.control("pause")
+    for reason in ("pause", "release", "pause"):
+        trainer.withdraw(reason)
+    trainer.control("cancel")
+    heard = [json.loads(_log_line(trainer)) for _ in range(5)]
+    assert heard[0]["kind"] == "train", "the work comes first"
+    assert [control["control"] for control in heard[1:]] == [
+        "release",
+        "pause",
+        "continue",
+        "cancel",
+    ]
 
 
 def test_what_is_said_to_a_process_that_has_ended_is_said_to_nobody(

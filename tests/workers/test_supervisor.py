@@ -150,12 +150,14 @@ def test_a_checkpoint_that_is_gone_costs_only_time(container: Container, here: S
     supervisor.run(job_id)
     assert container.jobs.get(job_id).job.status == JobStatus.QUEUED
     messages = [event.message for event in events_of(container, job_id)]
-    assert "the latest checkpoint is gone; starting from the beginning" in messages
+    (told,) = [text for text in messages if "its file is gone; starting from the beginning" in text]
+    assert "epoch 1, step 10" in told
+    assert container.jobs.get(job_id).job.results == {}
 
 
 def test_cancel_saves_and_stops(container: Container, here: Station) -> None:
     running = Running(here, submit(container, "count", epochs=100_000))
-    container.jobs.cancel(running.job_id)
+    container.job_control.cancel(running.job_id)
     view = running.join()
     assert view.job.status == JobStatus.CANCELLED
     assert outcomes(view) == ["cancelled"]
@@ -168,8 +170,8 @@ def test_kill_does_not_wait_for_a_run_that_does_not_listen(
 ) -> None:
     running = Running(here, submit(container, "count", epochs=100_000, stubborn=True))
     pid = trainer_of(here)
-    container.jobs.cancel(running.job_id)
-    container.jobs.kill(running.job_id)
+    container.job_control.cancel(running.job_id)
+    container.job_control.kill(running.job_id)
     view = running.join()
     assert view.job.status == JobStatus.CANCELLED
     assert group_is_gone(pid)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.workers.trainers import MakeSpec, Spawn, last_word, told
 from tests.workers.waiting import wait_for
+from workers.messages import Control
 
 
 def test_a_run_is_told_from_its_first_step_to_its_last_word(spawn: Spawn, spec: MakeSpec) -> None:
@@ -22,6 +23,7 @@ def test_a_run_is_told_from_its_first_step_to_its_last_word(spawn: Spawn, spec: 
     assert (end.returncode, end.why) == (0, None)
     kinds = [message["type"] for message in messages]
     assert [kind for kind in kinds if kind != "progress"] == [
+        "resumed",
         *["metrics", "checkpoint"] * 3,
         "artifact",
         "trained",
@@ -133,19 +135,20 @@ def test_a_crash_has_no_last_word(spawn: Spawn, spec: MakeSpec) -> None:
     trainer = spawn()
     trainer.start(spec("fail", how="abort"))
     messages, end = told(trainer)
-    assert messages == []
+    assert messages == [{"type": "resumed", "exact": True, "differences": {}}]
     assert (end.returncode, end.why) == (-6, None)
 
 
+@pytest.mark.parametrize("reason", ["pause", "timeout"])
 def test_a_run_stops_at_a_checkpoint_and_another_goes_on_from_it(
-    spawn: Spawn, spec: MakeSpec
+    spawn: Spawn, spec: MakeSpec, reason: Control
 ) -> None:
     trainer = spawn()
     trainer.start(spec("count", epochs=100_000))
     wait_for(lambda: (m := trainer.next(60)) and m["type"] == "checkpoint", "a checkpoint")
-    trainer.control("release")
+    trainer.control(reason)
     messages, _ = told(trainer)
-    assert last_word(messages) == {"type": "interrupted", "reason": "release"}
+    assert last_word(messages) == {"type": "interrupted", "reason": reason}
     saved = [m for m in messages if m["type"] == "checkpoint"][-1]
     second = spawn()
     second.start(spec("count", epochs=saved["epoch"] + 2, resume=Path(saved["path"])))

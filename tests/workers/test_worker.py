@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import redis
 
 from services.container import Container
 from services.job_state import JobStatus
@@ -49,6 +50,24 @@ def test_a_worker_with_an_accelerator_takes_jobs_for_it(container: Container, st
     assert ended(container, anywhere).job.results["device"] == "cuda:0"
 
 
+def test_a_queue_whose_slots_are_taken_does_not_hold_up_the_other(
+    container: Container, start: Start
+) -> None:
+    worker = start(DEVICES_OF_THE_TEST="cpu,cuda:0", TORCHKILN_RESEND_AFTER_S="1")
+    ready(container, worker)
+    (row,) = container.workers.list()
+    assert (row.queues, row.slots) == (["cpu", "gpu"], 2)
+    long = submit(container, "count", device="cpu", epochs=100_000)
+    in_training(container, long)
+    waiting = submit(container, "count", device="cpu", epochs=1)
+    for _ in range(2):
+        other = submit(container, "count", device="cuda", epochs=1)
+        assert ended(container, other).job.status == JobStatus.SUCCEEDED
+    assert container.jobs.get(waiting).job.status == JobStatus.QUEUED
+    container.job_control.kill(long)
+    assert ended(container, waiting).job.status == JobStatus.SUCCEEDED
+
+
 def test_as_many_jobs_run_at_once_as_there_are_slots(container: Container, start: Start) -> None:
     worker = start(TORCHKILN_JOB_SLOTS="2")
     ready(container, worker)
@@ -62,9 +81,9 @@ def test_as_many_jobs_run_at_once_as_there_are_slots(container: Container, start
     )
     assert sorted(held.current_jobs) == sorted(long)
     assert container.jobs.get(short).job.status == JobStatus.QUEUED
-    container.jobs.kill(long[0])
+    container.job_control.kill(long[0])
     assert ended(container, short).job.status == JobStatus.SUCCEEDED
-    container.jobs.cancel(long[1])
+    container.job_control.cancel(long[1])
     assert ended(container, long[1]).job.status == JobStatus.CANCELLED
 
 
@@ -86,7 +105,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_to_the_next(
     second = start()
     wait_for(lambda: len(container.jobs.get(job_id).attempts) == 2, "the next attempt")
     in_training(container, job_id)
-    container.jobs.cancel(job_id)
+    container.job_control.cancel(job_id)
     view = ended(container, job_id)
     assert outcomes(view) == ["released", "cancelled"]
     second.signal(signal.SIGINT)
@@ -135,12 +154,33 @@ def test_a_broker_that_is_restarted_and_empty_loses_no_job(
     broker.stop()
     lost = submit(container, "count", epochs=1)
     shutil.rmtree(broker.directory)
-    container.jobs.cancel(running)
+    container.job_control.cancel(running)
     assert ended(container, running).job.status == JobStatus.CANCELLED
     broker.start()
     for job_id in (waiting, lost):
         assert ended(container, job_id).job.status == JobStatus.SUCCEEDED
         assert outcomes(container.jobs.get(job_id)) == ["succeeded"]
+
+
+def test_a_broker_that_may_not_be_written_to_for_a_while_costs_delay_only(
+    container: Container, start: Start, broker: valkey.Valkey
+) -> None:
+    """As that of a replicated Redis while another server takes over."""
+    worker = start(TORCHKILN_RESEND_AFTER_S="1")
+    ready(container, worker)
+    running = submit(container, "count", epochs=100_000)
+    in_training(container, running)
+    with redis.Redis(port=broker.port) as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        waiting = submit(container, "count", epochs=1)
+        container.job_control.cancel(running)
+        assert ended(container, running).job.status == JobStatus.CANCELLED
+        wait_for(lambda: any("read only" in line["event"] for line in worker.lines()), "refusals")
+        client.execute_command("REPLICAOF", "NO", "ONE")
+        client.flushall()
+    assert ended(container, waiting).job.status == JobStatus.SUCCEEDED
+    assert outcomes(container.jobs.get(running)) == ["cancelled"]
+    assert worker.process.poll() is None
 
 
 def test_a_worker_stops_while_its_broker_is_away(

@@ -13,7 +13,7 @@ import orjson
 
 from services.container import Container
 from services.job_state import TERMINAL, JobStatus
-from services.jobs import JobView
+from services.job_views import JobView
 from services.settings import Settings
 from tests.workers.waiting import wait_for
 

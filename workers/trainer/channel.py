@@ -57,7 +57,8 @@ class Controls:
             if first:
                 self._specs.put(decode_spec(first))
                 for line in lines:
-                    self.reason = orjson.loads(line)["control"]
+                    control: Control = orjson.loads(line)["control"]
+                    self.reason = None if control == "continue" else control
         end_group()
 
 

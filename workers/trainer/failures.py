@@ -12,6 +12,8 @@ MAX_MESSAGE = 500
 PATH = re.compile(r"(?<![\w/.])(?:[A-Za-z]:\\|~?/|\.{1,2}/)[^\s'\",;:()\[\]]*")
 """An absolute path, or one that starts from the home or the current directory."""
 
+ALLOCATORS = ("DefaultCPUAllocator", "bad_alloc", "bad allocation")
+
 
 def last_word(error: BaseException) -> Message:
     """The message that ends a run which raised `error`."""
@@ -32,11 +34,12 @@ def trace(error: BaseException) -> Message | None:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Python's own, torch's for accelerators, and torch's for the CPU, which has no type."""
+    """Python's own, torch's for accelerators, and two that have no type: torch's for the CPU, and
+    what C++ code raises."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))
+        or (isinstance(error, RuntimeError) and any(word in str(error) for word in ALLOCATORS))
     )
 
 

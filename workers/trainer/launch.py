@@ -34,6 +34,7 @@ def launch(
     controls: Controls,
     *,
     threads: int,
+    memory_bytes: int = 0,
     command: Sequence[str] = RANK,
 ) -> Message:
     """→ the last word of rank 0, or if it has none what became of the ranks."""
@@ -46,6 +47,7 @@ def launch(
         *("--pipes", str(pipes.directory)),
         *("--launcher", str(os.getpid())),
         *("--threads", str(max(1, threads // ranks))),
+        *("--memory-bytes", str(memory_bytes // ranks)),
     ]
     try:
         ends = elastic.run([*command, *arguments], ranks, spec.job_id, pipes)

@@ -16,7 +16,7 @@ from models.pipelines import PIPELINES
 from models.pipelines.base import Pipeline
 from services import logging
 from workers.messages import Message, TrainSpec
-from workers.trainer import failures, warm
+from workers.trainer import failures, memory, warm
 from workers.trainer.benchmark import run_benchmark
 from workers.trainer.channel import Channel, Controls
 from workers.trainer.launch import RANK, launch
@@ -34,6 +34,7 @@ def main(
     of a job that has several."""
     arguments = _arguments()
     setproctitle("torchkiln: trainer idle")
+    memory.offer()
     logging.configure("trainer", level=arguments.log_level, log_format=arguments.log_format)
     channel = Channel(arguments.messages)
     controls = Controls(_take_stdin())
@@ -46,10 +47,11 @@ def main(
     os.chdir(spec.workdir)  # what a run writes without saying where is removed with it
     report = ChannelReporter(channel, controls, Path(spec.workdir))
     if isinstance(spec, TrainSpec) and spec.ranks:
-        threads = arguments.threads
-        launched = partial(launch, spec, report.send, controls, threads=threads, command=rank)
+        given = {"threads": arguments.threads, "memory_bytes": arguments.memory_bytes}
+        launched = partial(launch, spec, report.send, controls, command=rank, **given)
         last = _guarded(report, launched)
     elif isinstance(spec, TrainSpec):
+        memory.limit(arguments.memory_bytes)
         last = _guarded(report, lambda: train(spec, report, pipelines))
     else:
         last = _guarded(report, lambda: run_benchmark(spec, report, prepared.default_threads))
@@ -61,6 +63,7 @@ def _guarded(report: ChannelReporter, run: Callable[[], Message]) -> Message:
     try:
         return run()
     except BaseException as error:
+        memory.lift()
         if trace := failures.trace(error):
             report.send(trace)
         return failures.last_word(error)
@@ -80,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m workers.trainer", description=__doc__)
     parser.add_argument("--messages", type=int, required=True, help="descriptor to write them to")
     parser.add_argument("--threads", type=int, default=1, help="that torch may use")
+    parser.add_argument("--memory-bytes", type=int, default=0, help="that a job may take")
     parser.add_argument("--log-level", default="info", choices=get_args(logging.Level))
     parser.add_argument("--log-format", default="json", choices=get_args(logging.Format))
     return parser.parse_args()

@@ -24,7 +24,7 @@ from models.pipelines import PIPELINES
 from models.pipelines.base import Pipeline
 from services import logging
 from workers.messages import Message, TrainSpec
-from workers.trainer import failures
+from workers.trainer import failures, memory
 from workers.trainer.channel import Channel, Controls
 from workers.trainer.launch import PEER_LOST
 from workers.trainer.lifeline import end_with
@@ -53,7 +53,7 @@ def main(pipelines: Mapping[str, Pipeline] = PIPELINES) -> NoReturn:
     reporter = ChannelReporter if rank == 0 else QuietReporter
     os.chdir(own.workdir)
     report = reporter(channel, controls, Path(own.workdir))
-    last = _run(own, rank, report, pipelines, pipes.directory / "meeting")
+    last = _run(own, rank, report, pipelines, pipes.directory / "meeting", arguments.memory_bytes)
     if rank != 0 and last["type"] != "error":
         _wait_for_rank_0(controls)
     _leave(report, last)
@@ -74,9 +74,11 @@ def _run(
     report: ChannelReporter,
     pipelines: Mapping[str, Pipeline],
     meeting: Path,
+    memory_bytes: int,
 ) -> Message:
     """→ the last word, unless another rank is gone."""
     try:
+        memory.limit(memory_bytes)
         ranks = join(rank, len(spec.ranks), spec.device, meeting)
         report.log(f"rank {rank} of {ranks.size} is ready", device=spec.device, pid=os.getpid())
         return train(spec, report, pipelines, ranks)
@@ -84,6 +86,7 @@ def _run(
         log.warning("peer_lost", reason=str(error))
         _end(PEER_LOST)
     except BaseException as error:
+        memory.lift()
         if trace := failures.trace(error):
             report.send(trace)
         return failures.last_word(error)
@@ -116,6 +119,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pipes", type=Path, required=True, help="their directory")
     parser.add_argument("--launcher", type=int, required=True, help="its process id")
     parser.add_argument("--threads", type=int, required=True, help="that torch may use")
+    parser.add_argument("--memory-bytes", type=int, default=0, help="that the rank may take")
     return parser.parse_args()
 
 

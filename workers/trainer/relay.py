@@ -102,11 +102,11 @@ class Relay:
             pass
 
     def _pass_on(self) -> None:
-        """Rank 0 hears why to stop, and the others from it."""
+        """Rank 0 hears why to stop, or that it should go on after all; the others from it."""
         asked = self._asked()
-        if asked is not None and asked != self._told:
+        if asked != self._told:
             self._told = asked
-            self._control(0, encode({"control": asked}))
+            self._control(0, encode({"control": asked or "continue"}))
 
     def _control(self, rank: int, line: bytes) -> None:
         os.set_blocking(self._controls[rank], True)

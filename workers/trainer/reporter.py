@@ -47,6 +47,9 @@ class ChannelReporter:
     def log(self, message: str, *, level: Level = "info", **data: Any) -> None:
         self.send({"type": "log", "level": level, "message": message, "data": data})
 
+    def resumed(self, *, exact: bool, differences: Mapping[str, Any]) -> None:
+        self.send({"type": "resumed", "exact": exact, "differences": dict(differences)})
+
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         self.send(
             {
@@ -102,6 +105,8 @@ class QuietReporter(ChannelReporter):
     def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None: ...
 
     def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
+
+    def resumed(self, *, exact: bool, differences: Mapping[str, Any]) -> None: ...
 
     def checkpoint(self, saved: SavedCheckpoint) -> None: ...
 

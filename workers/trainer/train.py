@@ -42,7 +42,10 @@ def train(
         ranks=ranks,
         dataset_file=None if spec.dataset_file is None else Path(spec.dataset_file),
         base=None if spec.base_dir is None else Path(spec.base_dir),
+        max_steps=spec.max_steps,
     )
+    if context.resume is None:
+        report.resumed(exact=True, differences={})
     # From JSON, as they were written: strict params take a list for a tuple only there.
     params = pipeline.params.model_validate_json(orjson.dumps(spec.params))
     outcome = pipeline.run(context, params)

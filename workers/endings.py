@@ -1,0 +1,78 @@
+"""How an attempt has ended, by its trainer's last word or by the end of the process."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from services.claims import Claim
+from services.job_state import Outcome
+from services.settings import Settings
+from workers.keeper import KILL
+from workers.limits import STALL, TIMEOUT
+from workers.messages import Message
+from workers.process import Exit, how_it_ended
+from workers.runs import RELEASE
+
+INTERRUPTED = {
+    "cancel": Outcome.CANCELLED,
+    "pause": Outcome.PAUSED,
+    "release": Outcome.RELEASED,
+    TIMEOUT: Outcome.TIMEOUT,
+}
+"""Of a run that has stopped at a checkpoint, by why it was asked to."""
+KILLED = {
+    KILL: Outcome.CANCELLED,
+    RELEASE: Outcome.RELEASED,
+    STALL: Outcome.STALLED,
+    TIMEOUT: Outcome.TIMEOUT,
+}
+"""Of one that was not waited for."""
+RETRIED = {"oom": Outcome.OOM, "lost": Outcome.LOST, "checkpoint_corrupt": Outcome.LOST}
+"""Of one that says itself what another attempt may not share: `lost` is one of its ranks."""
+
+BAD_ALLOC = "std::bad_alloc"
+"""What a process says that C++ has ended because it got no memory, where nobody could catch it."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    outcome: Outcome
+    code: str = ""
+    message: str = ""
+
+
+class Endings:
+    """What the ends of one attempt mean."""
+
+    def __init__(self, claim: Claim, settings: Settings) -> None:
+        self._claim = claim
+        self._settings = settings
+
+    def said(self, last: Message, *, oom_killed: bool) -> Ending:
+        """Of the last word of a run that did not end well."""
+        if last["type"] == "interrupted":
+            return self._of(INTERRUPTED[last["reason"]])
+        code = last["code"]
+        if code == "lost" and oom_killed:
+            code = "oom"
+        return Ending(RETRIED.get(code, Outcome.ERROR), code, last["message"])
+
+    def untold(self, end: Exit, *, oom_killed: bool) -> Ending:
+        """Of a process that ended without a last word."""
+        if end.why in KILLED:
+            return self._of(KILLED[end.why])
+        how = f"the trainer {how_it_ended(end.returncode)}"
+        if (oom_killed and end.returncode == -signal.SIGKILL) or BAD_ALLOC in end.stderr:
+            return Ending(Outcome.OOM, "oom", f"{how}, for want of memory")
+        return Ending(Outcome.LOST, "lost", how)
+
+    def _of(self, outcome: Outcome) -> Ending:
+        if outcome is Outcome.TIMEOUT:
+            limit_s = self._claim.job.stop["max_runtime_s"]
+            return Ending(outcome, "timeout", f"the job ran for its max_runtime_s, {limit_s:g} s")
+        if outcome is Outcome.STALLED:
+            limit_s = self._settings.stall_timeout_s
+            said = f"the run made no headway for {limit_s:g} s: no step, metric or file"
+            return Ending(outcome, "stalled", said)
+        return Ending(outcome)

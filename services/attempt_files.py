@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class NewCheckpoint:
     best: bool
     size_bytes: int
     sha256: str
+    id: str = field(default_factory=lambda: new_id("ckpt"))
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,14 @@ class AttemptFiles:
 
     def add_checkpoint(self, claim: Claim, new: NewCheckpoint) -> Checkpoint | None:
         """Store the file, then commit its row: only a checkpoint with a row is ever resumed."""
-        checkpoint_id = new_id("ckpt")
-        key = claim.key("checkpoints", f"{checkpoint_id}.pt")
+        key = claim.key("checkpoints", f"{new.id}.pt")
         self._storage.put_file(new.path, key)
         with self._db.write() as session:
+            if known := session.get(Checkpoint, new.id):  # committed by a try without an answer
+                return known
             now = self._db.now(session)
             row = Checkpoint(
-                id=checkpoint_id,
+                id=new.id,
                 job_id=claim.job.id,
                 attempt=claim.number,
                 epoch=new.epoch,
@@ -75,7 +77,7 @@ class AttemptFiles:
             told = NewEvent(
                 "checkpoint",
                 f"checkpoint at epoch {new.epoch}, step {new.step}",
-                data={"id": checkpoint_id, "epoch": new.epoch, "step": new.step, "best": new.best},
+                data={"id": new.id, "epoch": new.epoch, "step": new.step, "best": new.best},
             )
             stale: list[str] = []
             if kept := append(session, claim.grip, [told], now):
@@ -103,6 +105,9 @@ class AttemptFiles:
         key = claim.key("artifacts", new.name)
         self._storage.put_file(new.path, key)
         with self._db.write() as session:
+            known = session.get(Artifact, (claim.job.id, new.name))
+            if known is not None and (known.key, known.sha256) == (key, new.sha256):
+                return known
             now = self._db.now(session)
             told = NewEvent(
                 "artifact", new.title, data={"name": new.name, "media_type": new.media_type}

@@ -21,6 +21,7 @@ from services.db.engine import Database
 from services.db.tables import Attempt, Job
 from services.deliveries import announce
 from services.events import NewEvent
+from services.ids import new_id
 from services.job_moves import status_event
 from services.job_state import JobStatus, Outcome, sources
 from services.leases import Grip
@@ -47,6 +48,8 @@ class Report:
     placed_device: str | None = None
     exact: bool | None = None
     """Whether the attempt goes on exactly as the one before would have; None: nothing new."""
+    id: str = field(default_factory=lambda: new_id("rep"))
+    """The same however often it has to be written until a database is known to have it."""
 
 
 class Attempts:
@@ -94,7 +97,10 @@ class Attempts:
             return None if row is None else Beat(JobStatus(row.status), row.kill)
 
     def record(self, claim: Claim, report: Report) -> bool:
+        """Write a report once, also where an earlier try was committed without an answer."""
         with self._db.write() as session:
+            if _last_report(session, claim) == report.id:
+                return True
             now = self._db.now(session)
             values: dict[str, Any] = {}
             if report.progress is not None:
@@ -104,8 +110,9 @@ class Attempts:
             if report.placed_device is not None:
                 values["placed_device"] = report.placed_device
             held = append(session, claim.grip, report.events, now, **values)
-            if held and report.exact is not None:
-                _set(session, claim, exact=report.exact)
+            if held:
+                news = {} if report.exact is None else {"exact": report.exact}
+                _set(session, claim, last_report=report.id, **news)
             return held
 
     def succeed(
@@ -200,6 +207,14 @@ def _set(session: Session, claim: Claim, **values: Any) -> None:
         update(Attempt)
         .where(Attempt.job_id == claim.job.id, Attempt.number == claim.number)
         .values(**values)
+    )
+
+
+def _last_report(session: Session, claim: Claim) -> str | None:
+    return session.scalar(
+        select(Attempt.last_report).where(
+            Attempt.job_id == claim.job.id, Attempt.number == claim.number
+        )
     )
 
 

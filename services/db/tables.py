@@ -93,6 +93,8 @@ class Attempt(Base):
     outcome: Mapped[str | None] = mapped_column(String(16))
     exact: Mapped[bool | None]
     """Whether it goes on as the checkpoint's own attempt would have; None until that is known."""
+    last_report: Mapped[str | None] = mapped_column(String(32))
+    """Id of what was last written of it, so that a repeated write is told from a new one."""
 
 
 class Event(Base):

@@ -16,6 +16,7 @@ def upgrade() -> None:
         )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("exact", sa.Boolean(), nullable=True))
+        batch_op.add_column(sa.Column("last_report", sa.String(length=32), nullable=True))
     with op.batch_alter_table("checkpoints", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column("abandoned", sa.Boolean(), server_default=sa.false(), nullable=False)
@@ -44,6 +45,7 @@ def downgrade() -> None:
     with op.batch_alter_table("checkpoints", schema=None) as batch_op:
         batch_op.drop_column("abandoned")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.drop_column("last_report")
         batch_op.drop_column("exact")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_column("counted_from")

@@ -56,6 +56,9 @@ class Lines:
     def log(self, message: str, *, level: Level = "info", **data: Any) -> None:
         self._write({"message": message, "level": level, "data": data})
 
+    def resumed(self, *, exact: bool, differences: Mapping[str, Any]) -> None:
+        self._write({"exact": exact, "differences": dict(differences)})
+
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         self._write({**vars(saved), "path": str(saved.path)})
 

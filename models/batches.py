@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from typing import NamedTuple
 
@@ -64,16 +65,22 @@ def collate(inputs: Tensor, lengths: Tensor, targets: Tensor) -> Batch:
 
 
 def batches(rows: Rows, order: Tensor, size: int, first: int = 0) -> Iterator[Batch]:
-    """`rows` in `order`, in batches of `size` (the last may be smaller), from batch `first` on."""
-    order = order[first * size :].to(rows.inputs.device)
+    """`rows` in `order`, in batches of `size` (the last may be smaller), from batch `first` on.
+
+    A batch is at the same place in memory relative to its neighbours wherever one begins: matrix
+    products may round otherwise on rows that are aligned otherwise.
+    """
+    order = order.to(rows.inputs.device)
     if rows.lengths is not None:
-        yield from (rows.batch(index) for index in order.split(size))
+        yield from (rows.batch(index) for index in order[first * size :].split(size))
         return
-    gathered = size * max(1, GATHERED // (size * rows.width))
-    for index in order.split(gathered):
+    together = max(1, GATHERED // (size * rows.width))
+    skipped, first = divmod(first, together)
+    for index in order[skipped * together * size :].split(together * size):
         inputs, targets = rows.inputs.index_select(0, index), rows.targets.index_select(0, index)
         pairs = zip(inputs.split(size), targets.split(size), strict=True)
-        yield from (Batch((some,), wanted) for some, wanted in pairs)
+        yield from (Batch((some,), wanted) for some, wanted in islice(pairs, first, None))
+        first = 0
 
 
 def in_order(rows: Rows, size: int) -> Iterator[Batch]:

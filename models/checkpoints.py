@@ -16,6 +16,7 @@ import torch
 
 from models.errors import CheckpointCorrupt
 from models.files import sha256, write_atomically
+from models.params import CheckpointUnit
 
 FORMAT = 1
 """Of the dictionary in the file; `models.training` says what is in it."""
@@ -45,7 +46,7 @@ class SavedCheckpoint:
 class Cadence:
     """When a running training is due for a checkpoint.
 
-    With `every`: at the end of each such epoch. With None: whenever one would cost less than
+    With `every`: after each so many epochs, or steps. With None: whenever one would cost less than
     `SHARE` of the time, judged by what the last one took, also within an epoch. Only which files
     there are depends on the clock then, never a number in them.
     """
@@ -54,20 +55,29 @@ class Cadence:
     PAUSE_S = 1.0
     """The least time between two: less lost work than this is not worth a write."""
 
-    def __init__(self, every: int | None, now: float) -> None:
+    def __init__(self, every: int | None, now: float, unit: CheckpointUnit = "epochs") -> None:
         self._every = every
+        self._unit = unit
         self._next = math.inf if every else now + self.PAUSE_S
 
     def due(self, now: float) -> bool:
+        """By the clock, which differs between processes that train together."""
         return now >= self._next
 
-    def due_at_end_of(self, epoch: int, now: float) -> bool:
+    def due_after_steps(self, step: int) -> bool:
+        """By the optimizer's steps, which are the same in all of them."""
+        return self._counts("steps", step)
+
+    def due_at_end_of(self, epoch: int, step: int, now: float) -> bool:
         """`epoch` counts from 1."""
-        return epoch % self._every == 0 if self._every else self.due(now)
+        return self._counts("epochs", epoch) or self.due_after_steps(step) or self.due(now)
 
     def saved(self, began: float, now: float) -> None:
         if not self._every:
             self._next = now + max(self.PAUSE_S, (now - began) / self.SHARE)
+
+    def _counts(self, unit: CheckpointUnit, done: int) -> bool:
+        return self._every is not None and self._unit == unit and done % self._every == 0
 
 
 class CheckpointFolder:

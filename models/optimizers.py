@@ -107,6 +107,12 @@ class FlatOptimizer:
     def lr(self) -> float:
         return float(self.torch.param_groups[0]["lr"])
 
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.torch.load_state_dict(state)
+        # A schedule that is stepped before the first update warns, unless it sees that there were
+        # updates: those of the run before count.
+        self.torch.__dict__["_opt_called"] = bool(state["state"])
+
     def update(self) -> None:
         """What `torch.step()` does to the parameter and the state, sooner."""
         if not self._primed:  # torch makes its state, and a schedule sees that a step was taken

@@ -39,7 +39,12 @@ ActivationName = Literal[
 UpdateRule = Annotated[OptimizerName, Field(description="Update rule")]
 LearningRate = Annotated[float, Field(gt=0, le=10, description="Learning rate")]
 ScheduleName = Annotated[
-    SchedulerName, Field(description="Learning-rate schedule, stepped every epoch")
+    SchedulerName,
+    Field(
+        description="Learning-rate schedule, stepped every epoch; `cosine` and `onecycle` end with "
+        "`epochs`, also where a job is resumed with more: the rate then goes on along the "
+        "longer curve"
+    ),
 ]
 Epochs = Annotated[int, Field(ge=1, le=100_000, description="Passes over the training rows")]
 BatchSize = Annotated[int, Field(ge=1, le=65_536, description="Rows in one optimizer step")]
@@ -63,6 +68,7 @@ FocalGamma = Annotated[
     float,
     Field(ge=0, le=10, description="How little rows count that are right already (`focal`)"),
 ]
+CheckpointUnit = Literal["epochs", "steps"]
 MiningName = Literal["batch_hard", "batch_all"]
 Mining = Annotated[
     MiningName,
@@ -231,6 +237,10 @@ class TrainingParams(PipelineParams, frozen=True):
         default=None,
         ge=1,
         le=100_000,
-        description="Epochs between checkpoints; null saves as often as costs under 3 % of the "
-        "time. The end always has one.",
+        description="Epochs (or steps, see `checkpoint_unit`) between checkpoints; null saves as "
+        "often as costs under 3 % of the time. The end always has one.",
+    )
+    checkpoint_unit: CheckpointUnit = Field(
+        default="epochs",
+        description="What `checkpoint_every` counts: epochs, or optimizer steps, also within one",
     )

@@ -3,6 +3,9 @@
 The last one is the job's own: it alone reports metrics, and its checkpoint is the job's last. Those
 before it tell their metrics in the log. What a finished training leaves for the following ones is
 carried in their checkpoints, so that a job goes on in the training that it was stopped in.
+
+`max_steps` counts the steps of all, as progress does. Every training takes one step at least,
+because what comes next needs its result: so much is kept for each of those that follow.
 """
 
 from __future__ import annotations
@@ -52,13 +55,19 @@ class Phases:
         """What the training of this name runs in."""
         context, before = self._context, sum(self._steps[one] for one in self._before(name))
         main = name == self._names[-1]
-        place = _Place(name, main, before, sum(self._steps.values()), self._epochs)
+        steps = sum(self._steps.values())
+        place = _Place(name, main, before, min(steps, context.max_steps or steps), self._epochs)
         return replace(
             context,
             workdir=context.workdir if main else context.workdir / name,
             report=_PhaseReporter(context.report, place),
             resume=context.resume if name == self._current else None,
+            max_steps=self._limit(name, before),
         )
+
+    def _limit(self, name: str, before: int) -> int | None:
+        limit, following = self._context.max_steps, self._names[self._names.index(name) + 1 :]
+        return None if limit is None else max(1, limit - before - len(following))
 
     def about(self, name: str) -> dict[str, Any]:
         """What a checkpoint of this training has to hold."""
@@ -72,7 +81,7 @@ class _Place:
     before: int
     """Steps of the trainings before this one."""
     steps: int
-    """Of all of them."""
+    """Of all of them, `max_steps` at most."""
     epochs: int
 
 
@@ -89,7 +98,7 @@ class _PhaseReporter:
             epoch=epoch if place.main else 0,
             epochs=place.epochs,
             step=place.before + step,
-            steps=place.before + steps if place.main else place.steps,
+            steps=place.before + steps if place.main else max(place.before + steps, place.steps),
         )
 
     def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
@@ -102,6 +111,9 @@ class _PhaseReporter:
 
     def log(self, message: str, *, level: Level = "info", **data: Any) -> None:
         self._report.log(message, level=level, **data)
+
+    def resumed(self, *, exact: bool, differences: Mapping[str, Any]) -> None:
+        self._report.resumed(exact=exact, differences=differences)
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         place = self._place

@@ -32,6 +32,11 @@ class Reporter(Protocol):
 
     def log(self, message: str, *, level: Level = "info", **data: Any) -> None: ...
 
+    def resumed(self, *, exact: bool, differences: Mapping[str, Any]) -> None:
+        """Once, by a run that goes on from a checkpoint: whether it will end with the bits of one
+        that was never interrupted, and what is other than when the checkpoint was made."""
+        ...
+
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         """A checkpoint is on disk, whole and synced."""
         ...
@@ -41,7 +46,8 @@ class Reporter(Protocol):
         ...
 
     def interrupted(self) -> str | None:
-        """Why the run should stop now (`cancel`, `pause`, …), or None. Cheap; asked every step."""
+        """Why the run should stop now (`cancel`, `pause`, `release`, `timeout`), or None, also
+        after a reason that was taken back. Cheap; asked every step."""
         ...
 
 
@@ -65,6 +71,8 @@ class RunContext:
     """Where an uploaded dataset is kept; None where `dataset` is a built-in one."""
     base: Path | None = None
     """The files of the version that the pipeline's `base_param` names; None where it names none."""
+    max_steps: int | None = None
+    """The optimizer step at which training ends as if its epochs were over; None does not."""
     ranks: Ranks | None = None
     """The processes that train together, this one among them; None where it is the only one."""
 

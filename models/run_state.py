@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models import schedules
 from models.determinism import random_state, restore_random_state
 from models.errors import InvalidData
 from models.optimizers import FlatOptimizer, Schedule
@@ -68,11 +69,11 @@ class RunState:
             )
         try:
             self.model.load_state_dict(state["model"])
-            self.optimizer.torch.load_state_dict(state["optimizer"])
+            self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise InvalidData("the checkpoint is of a model with other shapes") from error
         if self.scheduler is not None:
-            self.scheduler.load_state_dict(state["scheduler"])
+            schedules.load(self.scheduler, state["scheduler"])
         self.watch.load_state_dict(state["watch"])
         self.running.load_state_dict(state["running"], self._device)
         self.history = list(state["history"])

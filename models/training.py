@@ -16,14 +16,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from models import exactness, schedules
 from models.batches import Batch, Rows
-from models.checkpoints import (
-    Cadence,
-    CheckpointFolder,
-    SavedCheckpoint,
-    UnwrittenCheckpoints,
-    read_checkpoint,
-)
+from models.checkpoints import SavedCheckpoint, read_checkpoint
 from models.determinism import deterministic, permutation
 from models.errors import Diverged, Interrupted, InvalidData
 from models.evaluation import Measure
@@ -33,6 +28,7 @@ from models.parallel.data_parallel import Alone, DataParallel
 from models.params import TrainingParams
 from models.run import RunContext
 from models.run_state import RunState
+from models.saving import Saver
 
 PROGRESS_EVERY_S = 0.1
 
@@ -96,12 +92,9 @@ class Trainer:
         if context.ranks is not None:
             values, grad = self._flat.parameter.detach(), self._flat.grad
             self._parallel = DataParallel(context.ranks, fit.model, values, grad)
-        folder = CheckpointFolder if context.leads else UnwrittenCheckpoints
-        self._folder = folder(context.workdir / "checkpoints")
-        self._cadence = Cadence(params.checkpoint_every, time.monotonic())
-        self._saved: SavedCheckpoint | None = None
-        self._saving_s = 0.0
-        self._steps = params.epochs * -(-len(fit.train) // params.batch_size)
+        self._saver = Saver(params, context)
+        self._all_steps = params.epochs * -(-len(fit.train) // params.batch_size)
+        self._steps = min(self._all_steps, context.max_steps or self._all_steps)
         self._told_at = -math.inf
 
     def run(self) -> Trained:
@@ -111,13 +104,12 @@ class Trainer:
         a loss is no longer finite, `CheckpointCorrupt` or `InvalidData` when the checkpoint to
         resume from is damaged or of another model, `PeerLost` when another rank is gone.
         """
-        state = self._state
         try:
             with deterministic():
                 self._parallel.begin(self._context.seed)
                 if self._context.resume is not None:
                     self._continue_from(self._context.resume)
-                while state.epoch < self._params.epochs and not state.watch.exhausted:
+                while not self._over():
                     self._train_epoch()
                     self._end_epoch()
                 return self._finish()
@@ -127,9 +119,16 @@ class Trainer:
     def _continue_from(self, path: Path) -> None:
         saved = read_checkpoint(path)
         if saved["shape"] != self._shape():
-            raise InvalidData("the checkpoint was made with another batch size or other rows")
+            made, ours = (
+                "{} rows with batch_size {}".format(*s) for s in (saved["shape"], self._shape())
+            )
+            raise InvalidData(f"expected {made}, as the checkpoint was made with, got {ours}")
         state = self._state
         state.load_state_dict(self._parallel.own_random(saved))
+        self._saver.begin_at(state.step)
+        exactness.take_threads(saved.get("fingerprint"))
+        differences = self._differences(saved)
+        self._report.resumed(exact=not differences, differences=differences)
         self._report.log(
             f"continuing after epoch {state.epoch}, step {state.step}",
             epoch=state.epoch,
@@ -140,10 +139,34 @@ class Trainer:
         """What a position within an epoch refers to."""
         return [len(self._fit.train), self._params.batch_size]
 
+    def _differences(self, saved: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """What the rest of the run depends on and was otherwise when the checkpoint was made."""
+        found = exactness.differences(saved.get("fingerprint"), self._fingerprint())
+        scheduler = self._state.scheduler
+        if scheduler is not None:
+            ends = [schedules.end_of(one) for one in (saved["scheduler"], scheduler.state_dict())]
+            found |= {"epochs": ends} if ends[0] != ends[1] else {}
+        return found
+
+    def _fingerprint(self) -> exactness.Fingerprint:
+        data_sha256 = self._fit.about.get("dataset_sha256")
+        return exactness.fingerprint(torch.device(self._context.device), data_sha256)
+
+    def _over(self) -> bool:
+        state = self._state
+        ended = state.epoch >= self._params.epochs or state.watch.exhausted
+        return ended or self._out_of_steps()
+
+    def _out_of_steps(self) -> bool:
+        limit = self._context.max_steps
+        return limit is not None and self._state.step >= limit
+
     def _train_epoch(self) -> None:
         fit, state, grad, parallel = self._fit, self._state, self._flat.grad, self._parallel
         net, loss_of, optimizer = fit.net, fit.loss, state.optimizer
         fit.model.train()
+        if state.history:
+            schedules.catch_up(state.scheduler, state.epoch, state.history[-1][fit.watched])
         for inputs, targets in self._batches():
             self._between_steps()
             loss = loss_of(net(*inputs), targets)
@@ -154,6 +177,8 @@ class Trainer:
             state.running.add(loss, rows)
             state.batch += 1
             state.step += 1
+            if self._out_of_steps():
+                break
 
     def _batches(self) -> Iterator[Batch]:
         """What is left of the epoch."""
@@ -162,14 +187,15 @@ class Trainer:
         return self._parallel.batches(fit.train, order, self._params.batch_size, state.batch)
 
     def _between_steps(self) -> None:
-        now = time.monotonic()
-        reason, due = self._parallel.agree(self._report.interrupted(), self._cadence.due(now))
+        step, saver = self._state.step, self._saver
+        reason, due = self._parallel.agree(self._report.interrupted(), saver.due_by_clock())
         if reason is not None:
             self._save()
             raise Interrupted(reason)
+        now = time.monotonic()
         if now - self._told_at >= PROGRESS_EVERY_S:
             self._tell_progress(now)
-        if due:
+        if (due or saver.due_by_step(step)) and saver.is_new(step):
             self._save()
 
     def _tell_progress(self, now: float) -> None:
@@ -187,11 +213,10 @@ class Trainer:
         improved = state.watch.see(metrics[self._fit.watched])
         if improved and self._params.early_stopping.patience:
             state.remember_best()
-        self._step_schedule(metrics)
         state.history.append(metrics)
         state.epoch, state.batch = state.epoch + 1, 0
         self._report.metrics(metrics, epoch=state.epoch, step=state.step)
-        if self._parallel.told(self._cadence.due_at_end_of(state.epoch, time.monotonic())):
+        if self._parallel.told(self._saver.due_at_end_of(state.epoch, state.step)):
             self._save()
 
     def _measure(self) -> dict[str, float]:
@@ -219,40 +244,29 @@ class Trainer:
             "a smaller learning rate or another initialization may help"
         )
 
-    def _step_schedule(self, metrics: Mapping[str, float]) -> None:
-        """Set the rate of the next epoch; after the last one there is none."""
-        scheduler = self._state.scheduler
-        if scheduler is None or self._state.epoch + 1 == self._params.epochs:
-            return
-        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            scheduler.step(metrics[self._fit.watched])
-        else:
-            scheduler.step()
-
     def _save(self) -> SavedCheckpoint:
-        """Write a checkpoint of this moment, unless the last one already is."""
-        state = self._state
-        if self._saved is not None and self._saved.step == state.step:
-            return self._saved
-        began = time.monotonic()
+        return self._saver.save(self._state, self._content)
+
+    def _content(self) -> dict[str, Any]:
+        """What a checkpoint holds. Raises `Diverged` where it would not be worth to go on from."""
         if not bool(self._flat.parameter.isfinite().all()):
             raise self._diverged("a weight", math.nan)
-        told = {"shape": self._shape(), "about": dict(self._fit.about)}
-        self._saved = self._folder.save(
-            {**told, **self._parallel.gather_random(state.state_dict())},
-            epoch=state.epoch,
-            step=state.step,
-            metrics=state.history[-1] if state.history else {},
-            best=state.batch == 0 and 0 < state.epoch == state.watch.best_epoch,
-        )
-        now = time.monotonic()
-        self._saving_s += now - began
-        self._cadence.saved(began, now)
-        self._report.checkpoint(self._saved)
-        return self._saved
+        told = {
+            "shape": self._shape(),
+            "about": dict(self._fit.about),
+            "fingerprint": self._fingerprint(),
+        }
+        return {**told, **self._parallel.gather_random(self._state.state_dict())}
 
     def _finish(self) -> Trained:
         state = self._state
+        if self._context.leads and state.step == self._steps < self._all_steps:
+            self._report.log(
+                f"training ends at step {state.step}, in epoch {state.epoch} of "
+                f"{self._params.epochs}, as 'stop.max_steps' says",
+                epoch=state.epoch,
+                step=state.step,
+            )
         checkpoint = self._save()
         self._parallel.end()
         self._tell_progress(time.monotonic())
@@ -261,5 +275,5 @@ class Trainer:
             self._fit.model.load_state_dict(state.best_weights)
             kept = state.watch.best_epoch
         return Trained(
-            state.history, state.watch.best_epoch, kept, state.step, checkpoint, self._saving_s
+            state.history, state.watch.best_epoch, kept, state.step, checkpoint, self._saver.took_s
         )

@@ -2,7 +2,8 @@
 tutorial's section 9 compares.
 
 Nothing of them is published, and together they take seconds: they leave no checkpoints to the job,
-and a job that is resumed begins again.
+and a job that is resumed begins again. Of the job's `max_steps` each gets the same share, so that
+what is cut short can be compared too.
 """
 
 from __future__ import annotations
@@ -55,12 +56,18 @@ class Variants:
             workdir=self._context.workdir / name,
             report=_VariantReporter(self._context.report, name, self),
             resume=None,
+            max_steps=self._share(),
         )
         try:
             trained = Trainer(fit, params, place).run()
         except Diverged as error:
             raise Diverged(f"{name}: {error}") from None
         return trained, ours.cpu().eval()
+
+    def _share(self) -> int | None:
+        """A step at least: something has to be measured."""
+        steps = self._context.max_steps
+        return None if steps is None else max(1, steps // len(self._names))
 
     def before(self, name: str) -> int:
         """Variants that come before this one."""
@@ -100,6 +107,9 @@ class _VariantReporter:
 
     def log(self, message: str, *, level: Level = "info", **data: Any) -> None:
         self._report.log(f"{self._name}: {message}", level=level, variant=self._name, **data)
+
+    def resumed(self, *, exact: bool, differences: Mapping[str, Any]) -> None:
+        """None is: they always begin anew."""
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         """Not the job's: nobody goes on from it."""

@@ -74,7 +74,8 @@ class Worker:
         )
         info = WorkerInfo(self.id, container.host, os.getpid(), (), settings.job_slots)
         self._presence = Presence(container.workers, info, self._runs.subjects)
-        self._heartbeat = Periodic("heartbeat", settings.heartbeat_s, self._presence.beat)
+        self._workdirs: WorkDirs | None = None
+        self._heartbeat = Periodic("heartbeat", settings.heartbeat_s, self._beat)
         self._sweeper = Periodic("sweeper", settings.heartbeat_s, container.sweeper.sweep)
         self._remeasurer = Periodic("remeasurer", REMEASURE_S, container.remeasurer.run)
         self._courier = Courier(
@@ -87,7 +88,7 @@ class Worker:
         """Work until a signal comes. → the exit status. Raises `NotStarted`."""
         if not self._wait_for_parts(signals):
             return 0
-        workdirs = WorkDirs(self._settings.work_dir, self.id)
+        workdirs = self._workdirs = WorkDirs(self._settings.work_dir, self.id)
         self._pool.start()
         self._heartbeat.start()
         self._sweeper.start()
@@ -101,6 +102,12 @@ class Worker:
             return 0 if asked else 1
         finally:
             workdirs.close()
+
+    def _beat(self) -> None:
+        """Tell the health check of the container, and then everybody."""
+        if self._workdirs is not None:
+            self._workdirs.touch()
+        self._presence.beat()
 
     def _wait_for_parts(self, signals: Signals) -> bool:
         """Wait until database and broker answer. → False: a signal came meanwhile."""

@@ -108,13 +108,14 @@ class DataParallel(Alone):
 
     def agree(self, reason: str | None, due: bool) -> tuple[str | None, bool]:
         """→ why to stop, and whether to save, which rank 0 has told with the last gradient. What
-        it wants now it tells with the next."""
+        it wants now it tells with the next. A reason that is taken back after it was told counts:
+        the other ranks stop already."""
         stop, save = self._agreed
         self._agreed = (False, False)
-        self._reason = self._reason or reason
+        told, self._reason = self._reason, reason
         if self._ranks.leads:
-            self._wanted = (self._reason is not None, due and not save)
-        return (self._reason or "rank 0 stops") if stop else None, save
+            self._wanted = (reason is not None, due and not save)
+        return (reason or told or "rank 0 stops") if stop else None, save
 
     def told(self, value: bool) -> bool:
         """→ rank 0's."""

@@ -129,17 +129,27 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_by_epochs_it_is_due_at_each_such_end() -> None:
     cadence = Cadence(3, now=0.0)
-    assert [epoch for epoch in range(1, 10) if cadence.due_at_end_of(epoch, now=1e9)] == [3, 6, 9]
+    due = [epoch for epoch in range(1, 10) if cadence.due_at_end_of(epoch, 7 * epoch, now=1e9)]
+    assert due == [3, 6, 9]
+    assert not cadence.due(now=1e9)
+    assert not cadence.due_after_steps(3)
+
+
+def test_by_steps_it_is_due_after_so_many_wherever_an_epoch_ends() -> None:
+    cadence = Cadence(3, now=0.0, unit="steps")
+    assert [step for step in range(1, 10) if cadence.due_after_steps(step)] == [3, 6, 9]
+    due = [epoch for epoch in range(1, 5) if cadence.due_at_end_of(epoch, 2 * epoch, now=1e9)]
+    assert due == [3]
     assert not cadence.due(now=1e9)
 
 
 def test_by_the_clock_it_costs_less_than_its_share() -> None:
     cadence = Cadence(None, now=0.0)
-    assert not cadence.due_at_end_of(1, now=0.9)
+    assert not cadence.due_at_end_of(1, 1, now=0.9)
     assert cadence.due(now=1.0)
     cadence.saved(began=1.0, now=1.6)  # 0.6 s are 3 % of 20 s
     assert not cadence.due(now=21.5)
-    assert cadence.due_at_end_of(2, now=21.7)
+    assert cadence.due_at_end_of(2, 2, now=21.7)
     cadence.saved(began=21.7, now=21.701)
     assert not cadence.due(now=22.6)
     assert cadence.due(now=22.8)

@@ -2,94 +2,27 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from models.batches import Rows
 from models.checkpoints import read_checkpoint
 from models.determinism import seed_everything
-from models.errors import Interrupted
-from models.metrics import right_classes
 from models.nets import build_net
 from models.params import EarlyStopping, Optimizer, Scheduler, TrainingParams
 from models.training import Fit, Trainer
+from tests.support.exact import differences, fit, run
 from tests.support.runs import Recorder, context
 
-EPOCHS, ROWS, BATCH = 4, 100, 16
+EPOCHS, BATCH = 4, 16
 STEPS = EPOCHS * 5
-
-
-class Noise(nn.Module):
-    """Draws from numpy's and Python's generators, as an augmentation might."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        return x + 0.01 * float(np.random.normal()) + 0.01 * random.gauss(0, 1)
-
-
-def fit() -> Fit:
-    """A net with everything that has state: dropout, batch norm's statistics, three generators."""
-    generator = torch.Generator().manual_seed(5)
-    inputs = torch.randn(ROWS, 8, generator=generator)
-    targets = inputs[:, :3].argmax(dim=1)
-    net = nn.Sequential(
-        Noise(), nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 3)
-    )
-    train, test = Rows(inputs[:80], targets[:80]), Rows(inputs[80:], targets[80:])
-    return Fit(
-        net,
-        net,
-        nn.CrossEntropyLoss(),
-        train,
-        {"test": test},
-        {"accuracy": right_classes},
-        "test_loss",
-    )
-
-
-def run(directory: Path, params: TrainingParams, interruptions: list[int]) -> dict[str, Any]:
-    """Train in as many pieces as there are interruptions, and one. → the last checkpoint."""
-    resume: Path | None = None
-    for number, interrupt_at in enumerate([*interruptions, None]):
-        # What a fresh process would have: other weights, and generators somewhere else.
-        seed_everything(0 if resume is None else 1000 + number)
-        report = Recorder(interrupt_at=interrupt_at)
-        trainer = Trainer(
-            fit(), params, context(directory / str(number), report=report, resume=resume)
-        )
-        try:
-            trained = trainer.run()
-        except Interrupted:
-            resume = report.checkpoints[-1].path
-            continue
-        return read_checkpoint(trained.checkpoint.path)
-    raise AssertionError("unreachable")
-
-
-def differences(one: Any, other: Any, place: str = "") -> list[str]:
-    """Where two nested states differ in a single bit."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        same = one.dtype == other.dtype and torch.equal(one, other)
-        return [] if same else [place]
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = {*one, *other}
-        return [
-            d for key in keys for d in differences(one.get(key), other.get(key), f"{place}/{key}")
-        ]
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
-        pairs = enumerate(zip(one, other, strict=True))
-        return [d for key, (a, b) in pairs for d in differences(a, b, f"{place}/{key}")]
-    return [] if one == other else [place]
 
 
 @given(
@@ -155,17 +88,6 @@ def test_a_checkpoint_made_by_the_clock_within_an_epoch_continues_too(
     assert differences(*both) == []
 
 
-def test_more_epochs_continue_a_finished_run(tmp_path: Path) -> None:
-    seed_everything(0)
-    short = Trainer(fit(), TrainingParams(epochs=2), context(tmp_path / "short")).run()
-    longer = Trainer(
-        fit(), TrainingParams(epochs=4), context(tmp_path / "more", resume=short.checkpoint.path)
-    ).run()
-    seed_everything(0)
-    whole = Trainer(fit(), TrainingParams(epochs=4), context(tmp_path / "whole")).run()
-    assert longer.history == whole.history
-
-
 def sequences() -> Fit:
     """Rows of different lengths, which a batch sorts and cuts to its longest."""
     generator = torch.Generator().manual_seed(6)
@@ -176,10 +98,8 @@ def sequences() -> Fit:
 
 
 @pytest.mark.parametrize("interrupt_at", [1, 3, 5, 6, 9])
-def test_sequences_continue_with_the_same_bits(
-    tmp_path: Path, interrupt_at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(globals(), "fit", sequences)
+def test_sequences_continue_with_the_same_bits(tmp_path: Path, interrupt_at: int) -> None:
     params = TrainingParams(epochs=2, batch_size=8, optimizer=Optimizer(lr=0.02))
-    whole = run(tmp_path / "whole", params, [])
-    assert differences(whole, run(tmp_path / "pieces", params, [interrupt_at])) == []
+    whole = run(tmp_path / "whole", params, [], make=sequences)
+    pieces = run(tmp_path / "pieces", params, [interrupt_at], make=sequences)
+    assert differences(whole, pieces) == []

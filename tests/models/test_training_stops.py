@@ -66,7 +66,10 @@ def test_an_interruption_after_divergence_saves_nothing_bad(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"batch_size": 8}, "batch size"),
+        (
+            {"batch_size": 8},
+            "expected 90 rows with batch_size 16, .* got 90 rows with batch_size 8",
+        ),
         ({"optimizer": Optimizer(name="sgd")}, "Adam and no schedule, the params say SGD"),
         ({"scheduler": Scheduler(name="cosine")}, "the params say Adam and CosineAnnealingLR"),
         ({"model": nn.Linear(FEATURES, CLASSES)}, "other shapes"),

@@ -22,6 +22,8 @@ class Recorder:
     steps: list[dict[str, int]] = field(default_factory=list[dict[str, int]])
     history: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
     logs: list[str] = field(default_factory=list[str])
+    exact: list[bool] = field(default_factory=list[bool])
+    differences: dict[str, Any] = field(default_factory=dict[str, Any])
     checkpoints: list[SavedCheckpoint] = field(default_factory=list[SavedCheckpoint])
     artifacts: dict[str, tuple[Path, str]] = field(default_factory=dict[str, tuple[Path, str]])
 
@@ -33,6 +35,10 @@ class Recorder:
 
     def log(self, message: str, *, level: str = "info", **data: Any) -> None:
         self.logs.append(message)
+
+    def resumed(self, *, exact: bool, differences: Mapping[str, Any]) -> None:
+        self.exact.append(exact)
+        self.differences = dict(differences)
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         self.checkpoints.append(saved)
@@ -52,6 +58,7 @@ def context(
     seed: int = 0,
     dataset: str | None = None,
     resume: Path | None = None,
+    max_steps: int | None = None,
 ) -> RunContext:
     """A run on the CPU whose files all go into `directory`."""
     return RunContext(
@@ -62,6 +69,7 @@ def context(
         data_dir=directory / "datasets",
         report=report or Recorder(),
         resume=resume,
+        max_steps=max_steps,
     )
 
 

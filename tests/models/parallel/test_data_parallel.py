@@ -88,6 +88,16 @@ def test_the_clock_of_rank_0_says_when_to_save(found: Found) -> None:
     assert found[0]["saved at"] == found[1]["saved at"]
 
 
+def test_a_limit_and_checkpoints_by_steps_hold_for_all_at_the_same_step(found: Found) -> None:
+    for rank in (found[0]["limited"], found[1]["limited"]):
+        assert rank["saved at"] == [4, 8, 10, 10]
+        assert rank["exact"] == [True]
+        assert len(rank["history"]) == 2
+        assert rank["again"] == rank["history"][1:]
+        assert same(rank["weights"], rank["weights again"])
+    assert found[0]["limited"]["history"] == found[1]["limited"]["history"]
+
+
 def test_a_checkpoint_of_more_or_fewer_processes_is_refused(
     found: Found, directory: Path, tmp_path: Path
 ) -> None:

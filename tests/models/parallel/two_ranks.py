@@ -36,6 +36,7 @@ PARAMS = TrainingParams(
     optimizer=Optimizer(name="momentum", lr=0.05),
     checkpoint_every=100,
 )
+BY_STEPS = PARAMS.model_copy(update={"checkpoint_every": 4, "checkpoint_unit": "steps"})
 BY_THE_CLOCK = PARAMS.model_copy(update={"checkpoint_every": None})
 
 
@@ -60,10 +61,12 @@ def train(
     report: Recorder | None = None,
     resume: Path | None = None,
     params: TrainingParams = PARAMS,
+    max_steps: int | None = None,
 ) -> Trained:
     held_out, loss = {"test": rows(33)}, nn.CrossEntropyLoss()
     fit = Fit(model, model, loss, rows(count), held_out, {"accuracy": right_classes})
-    run = replace(context(directory, report=report, resume=resume), ranks=ranks)
+    place = context(directory, report=report, resume=resume, max_steps=max_steps)
+    run = replace(place, ranks=ranks)
     return Trainer(fit, params, run).run()
 
 
@@ -117,6 +120,25 @@ def interrupted_and_resumed(directory: Path, ranks: Ranks) -> dict[str, Any]:
     return found
 
 
+def limited(directory: Path, ranks: Ranks) -> dict[str, Any]:
+    """A training that ends within its second epoch, and again from the last checkpoint before."""
+    report = Recorder()
+    seed_everything(3)
+    whole, pieces = net(smooth=False), net(smooth=False)
+    train(whole, UNEVEN, directory / "limited", ranks, report=report, params=BY_STEPS, max_steps=10)
+    saved = directory.parent / "0" / "limited" / "checkpoints" / report.checkpoints[-2].path.name
+    again, where = Recorder(), directory / "limited again"
+    train(pieces, UNEVEN, where, ranks, report=again, resume=saved, params=BY_STEPS, max_steps=10)
+    return {
+        "saved at": [one.step for one in (*report.checkpoints, *again.checkpoints)],
+        "history": report.history,
+        "again": again.history,
+        "exact": again.exact,
+        "weights": whole.state_dict(),
+        "weights again": pieces.state_dict(),
+    }
+
+
 def refused(directory: Path, ranks: Ranks) -> str:
     alone = train(net(smooth=True), EVEN, directory / "alone", None).checkpoint.path
     try:
@@ -164,6 +186,7 @@ def experiments(rank: int, directory: Path) -> Iterator[tuple[str, Any]]:
     yield "smooth", smooth.state_dict()
     yield "saved at", [saved.step for saved in report.checkpoints]
     yield "resumed", interrupted_and_resumed(directory, ranks)
+    yield "limited", limited(directory, ranks)
     yield "refused", refused(directory, ranks)
     yield "in turn", found_in_turn(directory, ranks)
     yield "left alone", left_alone(ranks)

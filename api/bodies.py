@@ -106,10 +106,16 @@ def _nul_in(value: Any) -> str | None:
     return None
 
 
-def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
-    """A FastAPI dependency: the request's JSON as `model`, every field at fault named."""
+def json_body(
+    model: type[Model], *, optional: bool = False
+) -> Callable[[Request], Awaitable[Model]]:
+    """A FastAPI dependency: the request's JSON as `model`, every field at fault named. With
+    `optional` no body is an empty object."""
 
     async def read(request: Request) -> Model:
+        body: bytes | None = None
+        if optional and not (body := await _body_of(request)).strip():
+            return model()
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         # A browser sends other types across origins without asking; a service that listens on
         # loopback without keys must not take orders from any page.
@@ -118,7 +124,7 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
                 f"expected Content-Type application/json, got {media_type[:64] or 'none'!r}",
                 code="unsupported_media_type",
             )
-        value = parse_json(await read_body(request.receive, state_of(request).max_body_bytes))
+        value = parse_json(await _body_of(request) if body is None else body)
         try:
             return model.model_validate(value)
         except ValidationError as error:
@@ -128,7 +134,13 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     return read
 
 
-def json_docs(model: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads `model` by `json_body`."""
-    schema = model.model_json_schema()
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+async def _body_of(request: Request) -> bytes:
+    return await read_body(request.receive, state_of(request).max_body_bytes)
+
+
+def json_docs(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads `model` by `json_body`. Models within it are in the
+    schema's `$defs`, which `api/openapi.py` moves to where its references look for them."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": not optional, "content": content}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import http
 from typing import Any
 
@@ -62,6 +63,7 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
         for method in METHODS:
             if method in operations:
                 _complete(path, method, operations[method])
+                schemas.update(_models_within(operations[method]))
     return document
 
 
@@ -84,6 +86,17 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation["description"] = (
             operation.get("description", "") + f"\n\nNeeds the scope `{scope}` once keys exist."
         ).strip()
+
+
+def _models_within(operation: dict[str, Any]) -> dict[str, Any]:
+    """Taken out of the schemas of a body that a route reads by itself."""
+    if "requestBody" not in operation:
+        return {}
+    body = operation["requestBody"] = copy.deepcopy(operation["requestBody"])  # the route's own
+    found: dict[str, Any] = {}
+    for content in body["content"].values():
+        found |= content.get("schema", {}).pop("$defs", {})
+    return found
 
 
 def _error_content(path: str) -> dict[str, Any]:

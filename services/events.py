@@ -76,7 +76,8 @@ class Events:
                 return [], JobStatus(job.status) in TERMINAL
             events = _after(session, job_id, after, limit)
             seen = events[-1].seq if events else after
-            return events, JobStatus(job.status) in TERMINAL and seen >= job.event_seq
+            # More of them than it had a moment ago: it has been resumed in between.
+            return events, JobStatus(job.status) in TERMINAL and seen == job.event_seq
 
 
 def _after(session: Session, job_id: str, after: int, limit: int) -> Sequence[Event]:

@@ -17,6 +17,12 @@ DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 PROMOTIONS = ("never", "always", "if_better")
 MAX_WORLD_SIZE = 64
 """Processes of one job, all of them on one host."""
+MAX_RUNTIME_S = 1e9
+MAX_STEPS = 2**53
+"""Beyond either nothing ever comes, and every client's numbers are exact up to there."""
+LATER = frozenset({"stop", "webhook"})
+"""Fields that count in a request's digest only where they are given: keys are remembered for ever,
+and those of older requests hold."""
 MAX_METADATA_BYTES = 16_384
 MAX_DEPTH = 32
 """Levels of objects and lists in `params` and `metadata`; what handles them is recursive."""
@@ -36,19 +42,25 @@ class NewJob:
     seed: int = 0
     promote: str = "never"
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    stop: dict[str, Any] = field(default_factory=dict[str, Any])
+    """`max_runtime_s`, `max_steps`: those that are given."""
+    webhook: str | None = None
 
     def __post_init__(self) -> None:
         """Raises `Invalid` for what is nested so deep that nothing else may look at it."""
-        for name in ("params", "metadata"):
-            if not is_shallow(getattr(self, name)):
-                message = f"expected at most {MAX_DEPTH} levels of nesting, got more"
-                raise Invalid(
-                    "the job cannot be run as it stands", errors=(FieldError(name, message),)
-                )
+        if found := nested_too_deep(params=self.params, metadata=self.metadata):
+            raise Invalid("the job cannot be run as it stands", errors=found)
 
     def sha256(self) -> str:
-        """Equal for requests that ask for the same."""
-        return hashlib.sha256(orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)).hexdigest()
+        """Equal for requests that ask for the same, those of before there was `LATER` included."""
+        asked = {name: value for name, value in asdict(self).items() if value or name not in LATER}
+        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def nested_too_deep(**fields: object) -> tuple[FieldError, ...]:
+    message = f"expected at most {MAX_DEPTH} levels of nesting, got more"
+    deep = [name for name, value in fields.items() if not is_shallow(value)]
+    return tuple(FieldError(name, message) for name in deep)
 
 
 def is_shallow(value: object) -> bool:
@@ -72,6 +84,7 @@ def problems(new: NewJob) -> list[FieldError]:
     fits, devices = DEVICE.fullmatch(new.device), "auto, cpu, cuda or cuda:N"
     if new.world_size > 1:  # the processes need a GPU each
         fits, devices = fits and ":" not in new.device, "auto, cpu or cuda with a world_size"
+    runtime_s, steps = new.stop.get("max_runtime_s"), new.stop.get("max_steps")
     checks = {
         "device": (fits, f"expected {devices}, got {new.device!r}"),
         "world_size": (
@@ -87,6 +100,14 @@ def problems(new: NewJob) -> list[FieldError]:
         "model": (
             new.model is None or is_name(new.model),
             "expected up to 64 letters, digits, dots, dashes and underscores",
+        ),
+        "stop.max_runtime_s": (
+            runtime_s is None or 0 < runtime_s <= MAX_RUNTIME_S,
+            f"expected more than 0, at most {MAX_RUNTIME_S:.0f} s, got {runtime_s}",
+        ),
+        "stop.max_steps": (
+            steps is None or 1 <= steps <= MAX_STEPS,
+            f"expected 1 to {MAX_STEPS}, got {steps}",
         ),
         "metadata": (
             len(orjson.dumps(new.metadata)) <= MAX_METADATA_BYTES,

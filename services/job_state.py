@@ -47,6 +47,8 @@ TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
 takes them back to QUEUED, as the next attempt of the same job."""
 
 TERMINAL = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED})
+RESUMABLE = frozenset({S.PAUSED, S.FAILED, S.CANCELLED})
+"""States from which `resume` queues the next attempt."""
 ACTIVE = frozenset({S.RUNNING, S.PAUSING, S.CANCELLING})
 """States in which an attempt holds the lease."""
 

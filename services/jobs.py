@@ -1,50 +1,49 @@
-"""Training jobs as their owners see them: submit, look, cancel."""
+"""Training jobs as their owners see them: submit and look."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 
 from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
+from models.pipelines.base import Pipeline
 from services import bases, events
 from services.catalogue import Catalogue
 from services.dataset_fit import dataset_problems
 from services.datasets import Datasets
 from services.db.engine import Database
-from services.db.tables import Artifact, Attempt, Checkpoint, Event, Job
+from services.db.tables import Artifact, Checkpoint, Job
 from services.errors import Conflict, FieldError, Invalid, NotFound
 from services.ids import new_id
-from services.job_moves import status_event, transition
+from services.job_moves import status_event
 from services.job_request import NewJob, problems
-from services.job_state import JobStatus, sources
-from services.leases import move
+from services.job_resume import checkpoint_of
+from services.job_state import JobStatus
+from services.job_views import JobView, existing, views
 from services.paging import Page
 from services.queue import Queue
+from services.webhook_settings import WebhookSettings
+from services.webhooks import webhook_problem
 
 Conditions = list[ColumnElement[bool]]
 
 
-@dataclass(frozen=True)
-class JobView:
-    """A job with what belongs to it."""
-
-    job: Job
-    attempts: Sequence[Attempt]
-    transitions: Sequence[tuple[str, datetime]]
-
-
 class Jobs:
     def __init__(
-        self, db: Database, queue: Queue, catalogue: Catalogue, datasets: Datasets
+        self,
+        db: Database,
+        queue: Queue,
+        catalogue: Catalogue,
+        datasets: Datasets,
+        webhooks: WebhookSettings,
     ) -> None:
         self._db = db
         self._queue = queue
         self._catalogue = catalogue
         self._datasets = datasets
+        self._webhooks = webhooks
 
     def submit(
         self, new: NewJob, *, idempotency_key: str | None = None, request_id: str | None = None
@@ -71,12 +70,13 @@ class Jobs:
 
     def _resolve(self, new: NewJob) -> NewJob:
         pipeline = self._catalogue.get(new.pipeline)
-        found = [*problems(new), *dataset_problems(pipeline, new.dataset, self._datasets)]
-        if new.model is not None and not pipeline.produces_model:
-            found.append(FieldError("model", f"{pipeline.name} publishes no model"))
-        if new.world_size > 1 and not pipeline.produces_model:
-            message = f"expected 1, as {pipeline.name} trains no model, got {new.world_size}"
-            found.append(FieldError("world_size", message))
+        found = [
+            *problems(new),
+            *dataset_problems(pipeline, new.dataset, self._datasets),
+            *_misfits(new, pipeline),
+        ]
+        if new.webhook is not None and (wrong := webhook_problem(new.webhook, self._webhooks)):
+            found.append(FieldError("webhook", wrong))
         if found:
             raise Invalid("the job cannot be run as it stands", errors=tuple(found))
         params = self._catalogue.resolve_params(pipeline, new.params)
@@ -102,7 +102,6 @@ class Jobs:
                 meta=fields.pop("metadata"),
                 **fields,
                 token=0,
-                stop={},
                 idempotency_key=idempotency_key,
                 request_sha256=digest,
                 request_id=request_id,
@@ -132,7 +131,7 @@ class Jobs:
 
     def get(self, job_id: str) -> JobView:
         with self._db.read() as session:
-            return views(session, [_existing(session, job_id)])[0]
+            return views(session, [existing(session, job_id)])[0]
 
     def list(
         self,
@@ -169,34 +168,10 @@ class Jobs:
             page = Page.cut(rows, limit)
             return Page(views(session, page.data), page.has_more)
 
-    def cancel(self, job_id: str) -> JobView:
-        """Stop after a checkpoint: at once if queued, else as soon as the trainer has saved one."""
-        return self._stop(job_id, kill=False)
-
-    def kill(self, job_id: str) -> JobView:
-        """Stop without waiting for anything."""
-        return self._stop(job_id, kill=True)
-
-    def _stop(self, job_id: str, *, kill: bool) -> JobView:
-        with self._db.write() as session:
-            job = _existing(session, job_id)
-            now = self._db.now(session)
-            status = JobStatus(job.status)
-            if status is JobStatus.CANCELLING and kill:
-                session.execute(move(Job, job_id, {status}, kill=True))
-            elif status in {JobStatus.QUEUED, JobStatus.PAUSED}:
-                transition(session, job, JobStatus.CANCELLED, now, finished_at=now)
-            elif status in sources(JobStatus.CANCELLING):
-                transition(session, job, JobStatus.CANCELLING, now, kill=kill)
-            else:
-                verb = "kill" if kill else "cancel"
-                raise Conflict(f"cannot {verb} a job that is {status}", code="invalid_state")
-        return self.get(job_id)
-
     def checkpoints(self, job_id: str) -> Sequence[Checkpoint]:
         """Newest first."""
         with self._db.read() as session:
-            _existing(session, job_id)
+            existing(session, job_id)
             return session.scalars(
                 select(Checkpoint)
                 .where(Checkpoint.job_id == job_id)
@@ -205,28 +180,36 @@ class Jobs:
 
     def checkpoint(self, job_id: str, checkpoint_id: str) -> Checkpoint:
         with self._db.read() as session:
-            _existing(session, job_id)
-            row = session.get(Checkpoint, checkpoint_id)
-            if row is None or row.job_id != job_id:
-                raise NotFound(
-                    f"the job has no checkpoint {checkpoint_id}", code="checkpoint_not_found"
-                )
-            return row
+            existing(session, job_id)
+            return checkpoint_of(session, job_id, checkpoint_id)
 
     def artifacts(self, job_id: str) -> Sequence[Artifact]:
         with self._db.read() as session:
-            _existing(session, job_id)
+            existing(session, job_id)
             return session.scalars(
                 select(Artifact).where(Artifact.job_id == job_id).order_by(Artifact.name)
             ).all()
 
     def artifact(self, job_id: str, name: str) -> Artifact:
         with self._db.read() as session:
-            _existing(session, job_id)
+            existing(session, job_id)
             row = session.get(Artifact, (job_id, name))
             if row is None:
                 raise NotFound(f"the job has no artifact {name}", code="artifact_not_found")
             return row
+
+
+def _misfits(new: NewJob, pipeline: Pipeline) -> Iterator[FieldError]:
+    """What only a pipeline that trains a model to publish can do."""
+    if pipeline.produces_model:
+        return
+    if new.model is not None:
+        yield FieldError("model", f"{pipeline.name} publishes no model")
+    lacks = f"as {pipeline.name} trains no model"
+    if new.world_size > 1:
+        yield FieldError("world_size", f"expected 1, {lacks}, got {new.world_size}")
+    if (steps := new.stop.get("max_steps")) is not None:
+        yield FieldError("stop.max_steps", f"expected none, {lacks}, got {steps}")
 
 
 def _status(text: str) -> JobStatus:
@@ -238,29 +221,3 @@ def _status(text: str) -> JobStatus:
             "there is no such state",
             errors=(FieldError("status", f"expected one of {states}, got {text!r}"),),
         ) from None
-
-
-def _existing(session: Session, job_id: str) -> Job:
-    job = session.get(Job, job_id)
-    if job is None:
-        raise NotFound(f"no job has the id {job_id}", code="job_not_found")
-    return job
-
-
-def views(session: Session, jobs: Sequence[Job]) -> list[JobView]:
-    """Jobs with their attempts and transitions, in two queries however many they are."""
-    ids = [job.id for job in jobs]
-    attempts = session.scalars(
-        select(Attempt).where(Attempt.job_id.in_(ids)).order_by(Attempt.number)
-    ).all()
-    moves = session.scalars(
-        select(Event).where(Event.job_id.in_(ids), Event.type == "status").order_by(Event.seq)
-    ).all()
-    return [
-        JobView(
-            job,
-            [attempt for attempt in attempts if attempt.job_id == job.id],
-            [(move.data["status"], move.created_at) for move in moves if move.job_id == job.id],
-        )
-        for job in jobs
-    ]

@@ -1,4 +1,4 @@
-"""Training jobs: submit, look, stop."""
+"""Training jobs: submit, look, pause and resume, stop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from api.bodies import json_body, json_docs
 from api.openapi import errors
 from api.schemas.common import ListOf, listed
-from api.schemas.jobs import JobIn, JobOut
+from api.schemas.job_requests import JobIn, ResumeIn
+from api.schemas.jobs import JobOut
 from api.state import DEFAULT_LIMIT, After, Id, Limit, Services
 from services.job_state import JobStatus
 
@@ -75,13 +76,39 @@ def get_job(job_id: Id, services: Services) -> JobOut:
     return JobOut.show(services.jobs.get(job_id))
 
 
+@router.post("/{job_id}/pause", responses=errors(404, 409))
+def pause_job(job_id: Id, services: Services) -> JobOut:
+    """Save a checkpoint and stop until `resume`. 409 `invalid_state` unless it is running."""
+    return JobOut.show(services.job_control.pause(job_id))
+
+
+@router.post(
+    "/{job_id}/resume",
+    responses=errors(404, 409, 415),
+    openapi_extra=json_docs(ResumeIn, optional=True),
+)
+def resume_job(
+    job_id: Id,
+    body: Annotated[ResumeIn, Depends(json_body(ResumeIn, optional=True))],
+    services: Services,
+) -> JobOut:
+    """Queue a job that is paused, has failed or was cancelled for its next attempt, which goes on
+    from a checkpoint. While it is `pausing`, take the pause back.
+
+    409 `invalid_state` in any other state, 404 `checkpoint_not_found` for a checkpoint that is not
+    one of the job's, 422 `invalid_params` for params that the checkpoint does not allow. Nothing
+    has changed then.
+    """
+    return JobOut.show(services.job_control.resume(job_id, body.to_service()))
+
+
 @router.post("/{job_id}/cancel", responses=errors(404, 409))
 def cancel_job(job_id: Id, services: Services) -> JobOut:
     """Save a checkpoint, then stop. 409 `invalid_state` where there is nothing left to stop."""
-    return JobOut.show(services.jobs.cancel(job_id))
+    return JobOut.show(services.job_control.cancel(job_id))
 
 
 @router.post("/{job_id}/kill", responses=errors(404, 409))
 def kill_job(job_id: Id, services: Services) -> JobOut:
     """Stop now."""
-    return JobOut.show(services.jobs.kill(job_id))
+    return JobOut.show(services.job_control.kill(job_id))

@@ -1,4 +1,4 @@
-"""Training jobs and what belongs to them."""
+"""Training jobs as they are shown, and what belongs to them."""
 
 from __future__ import annotations
 
@@ -6,51 +6,20 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.schemas.common import RequestModel, ResponseModel, Time
+from api.schemas.common import ResponseModel, Time
 from services.db.tables import Artifact, Attempt, Checkpoint, Event, Job
-from services.job_request import MAX_WORLD_SIZE, NewJob
 from services.job_state import JobStatus
-from services.jobs import JobView
-
-SEED_MAX = 2**32 - 1
-
-
-class JobIn(RequestModel):
-    """A job to submit. What is left out takes the pipeline's default."""
-
-    pipeline: str = Field(min_length=1, max_length=64, description="Name of a pipeline")
-    params: dict[str, Any] = Field(
-        default_factory=dict, description="See the pipeline's `params_schema`"
-    )
-    dataset: str | None = Field(None, max_length=64, description="Id of a dataset")
-    model: str | None = Field(
-        None,
-        max_length=64,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="Name of the model to publish a version of; the pipeline's name if left out",
-    )
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$")
-    world_size: int = Field(
-        1,
-        ge=1,
-        le=MAX_WORLD_SIZE,
-        description="Processes that train together, each with a part of every batch and, on "
-        "`cuda`, a GPU of its own; more than one where the pipeline produces a model",
-    )
-    priority: int = Field(5, ge=0, le=9, description="9 is the most urgent")
-    seed: int = Field(0, ge=0, le=SEED_MAX)
-    promote: Literal["never", "always", "if_better"] = Field(
-        "never", description="When the new version becomes the champion"
-    )
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; kept as it is")
-
-    def to_service(self) -> NewJob:
-        return NewJob(**self.model_dump())
+from services.job_views import JobView
 
 
 class Placement(ResponseModel):
     worker: str
     device: str | None
+
+
+class Stop(ResponseModel):
+    max_runtime_s: float | None = None
+    max_steps: int | None = None
 
 
 class Progress(ResponseModel):
@@ -68,6 +37,10 @@ class AttemptOut(ResponseModel):
     started_at: Time
     ended_at: Time | None
     outcome: str | None
+    exact: bool | None = Field(
+        description="Whether it goes on bit by bit as if the one before had not ended (and true "
+        "for one that begins at the start); null until that is known"
+    )
 
     @classmethod
     def show(cls, row: Attempt) -> AttemptOut:
@@ -89,6 +62,8 @@ class JobUrls(ResponseModel):
     events: str
     checkpoints: str
     artifacts: str
+    pause: str
+    resume: str
     cancel: str
     kill: str
 
@@ -108,6 +83,8 @@ class JobOut(ResponseModel):
     model_version: int | None
     promote: str
     metadata: dict[str, Any]
+    stop: Stop
+    webhook: str | None
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
@@ -137,6 +114,8 @@ class JobOut(ResponseModel):
             model_version=job.model_version,
             promote=job.promote,
             metadata=job.meta,
+            stop=Stop(**job.stop),
+            webhook=job.webhook,
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,
@@ -171,6 +150,8 @@ def _urls(job: Job) -> JobUrls:
         events=f"{base}/events",
         checkpoints=f"{base}/checkpoints",
         artifacts=f"{base}/artifacts",
+        pause=f"{base}/pause",
+        resume=f"{base}/resume",
         cancel=f"{base}/cancel",
         kill=f"{base}/kill",
     )
@@ -196,6 +177,10 @@ class CheckpointOut(ResponseModel):
     step: int
     metrics: dict[str, Any]
     best: bool
+    abandoned: bool = Field(
+        description="Left behind, by a `resume` from an earlier one or because its file is "
+        "damaged: no attempt goes on from it unless `resume` names it"
+    )
     size_bytes: int
     sha256: str
     created_at: Time

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,12 @@ from services.errors import Invalid, Unavailable
 
 BUSY_TIMEOUT_S = 10.0
 """How long a SQLite writer waits for another one before it gives up."""
+STILL_S = 15
+"""How long a transaction on a server may stand still before the server ends it: half of a lease.
+One of a process that is frozen, or of a host that is cut off, would keep its row locked, and nobody
+could take over what that process has in hand."""
+STOOD_STILL = "25P03"
+"""What PostgreSQL says then to whoever goes on."""
 TOLD = "told"
 """In the `info` of a session: others are to be told of its changes once they are committed."""
 
@@ -79,6 +85,12 @@ def _told() -> Generator[None]:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise Unavailable("the database does not answer", code="database_unavailable") from error
+    except InternalError as error:
+        if getattr(error.orig, "sqlstate", None) != STOOD_STILL:
+            raise
+        raise Unavailable(
+            "the database has ended a transaction that stood still", code="database_unavailable"
+        ) from error
     except DataError as error:
         raise Invalid("a value is outside of what the database can hold") from error
 
@@ -87,7 +99,7 @@ def _server(url: str, pool_size: int) -> Engine:
     address = make_url(url)
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
-    return create_engine(
+    engine = create_engine(
         address,
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -95,6 +107,13 @@ def _server(url: str, pool_size: int) -> Engine:
         pool_timeout=10,
         connect_args={"connect_timeout": 5},
     )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{STILL_S}s'")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(url: str) -> Engine:

@@ -55,6 +55,7 @@ BODIES: dict[str, bytes] = {
 JSON = {"Content-Type": "application/json"}
 TARGETS = {
     "POST /v1/jobs": JSON,
+    "POST /v1/jobs/none/resume": JSON,
     "POST /v1/benchmarks": JSON,
     "POST /v1/datasets": {"Content-Type": "multipart/form-data; boundary=x"},
     "POST /v1/models/new/versions": {"Content-Type": "multipart/form-data; boundary=x"},

@@ -127,7 +127,7 @@ def test_a_stream_replays_then_follows_and_ends_with_the_job(process: Process) -
 
 def test_a_stream_begins_behind_what_was_seen(process: Process) -> None:
     job_id = factories.submit(process.container)
-    process.container.jobs.cancel(job_id)
+    process.container.job_control.cancel(job_id)
     for query, last, expected in (
         (None, None, ["1", "2"]),
         ({"after": 1}, None, ["2"]),
@@ -236,7 +236,7 @@ def test_a_database_that_goes_away_only_delays_a_stream(
 def test_the_wire_form_is_that_of_the_standard(process: Process) -> None:
     """As seen by somebody who knows no library."""
     job_id = factories.submit(process.container)
-    process.container.jobs.cancel(job_id)
+    process.container.job_control.cancel(job_id)
     host, port = process.address.split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(

@@ -32,7 +32,7 @@ def test_a_submitted_job_has_every_field_of_the_contract(
         *("id", "object", "pipeline", "status", "params", "seed", "device", "world_size"),
         *("priority", "dataset", "model", "model_version", "metadata", "created_at"),
         *("started_at", "finished_at", "placement", "progress", "metrics", "results"),
-        *("attempts", "status_transitions", "error", "urls"),
+        *("attempts", "status_transitions", "error", "urls", "stop", "webhook"),
     }
     assert job["id"].startswith("job_")
     assert (job["object"], job["status"]) == ("job", "queued")
@@ -44,7 +44,10 @@ def test_a_submitted_job_has_every_field_of_the_contract(
     assert set(job["progress"]) == {"epoch", "epochs", "step", "steps", "percent", "eta_s"}
     assert [move["status"] for move in job["status_transitions"]] == ["queued"]
     assert (job["placement"], job["error"], job["model_version"]) == (None, None, None)
-    assert {"self", "events", "checkpoints", "artifacts", "cancel"} <= set(job["urls"])
+    assert set(job["urls"]) >= {
+        *("self", "events", "checkpoints", "artifacts"),
+        *("pause", "resume", "cancel", "kill"),
+    }
     assert job["created_at"].endswith("Z")
     datetime.fromisoformat(job["created_at"])
     assert queue.woken == [job["id"]]
@@ -154,7 +157,7 @@ def test_jobs_are_listed_newest_first_in_pages_and_by_filter(
 ) -> None:
     ids = [factories.submit(container, model=f"m{number}") for number in range(3)]
     other = factories.submit(container, pipeline="diagnostics")
-    container.jobs.cancel(ids[0])
+    container.job_control.cancel(ids[0])
     listed = client.get("/v1/jobs").json()
     assert [job["id"] for job in listed["data"]] == [other, *reversed(ids)]
     first = client.get("/v1/jobs", params={"limit": 3}).json()

@@ -33,6 +33,7 @@ OPERATIONS = (
     *("POST /v1/datasets", "DELETE /v1/datasets/{dataset_id}"),
     *("POST /v1/jobs", "GET /v1/jobs", "GET /v1/jobs/{job_id}", "POST /v1/jobs/{job_id}/kill"),
     *("POST /v1/jobs/{job_id}/cancel", "GET /v1/jobs/{job_id}/events"),
+    *("POST /v1/jobs/{job_id}/pause", "POST /v1/jobs/{job_id}/resume"),
     "GET /v1/jobs/{job_id}/checkpoints",
     "GET /v1/jobs/{job_id}/checkpoints/{checkpoint_id}/download",
     *("GET /v1/jobs/{job_id}/artifacts", "GET /v1/jobs/{job_id}/artifacts/{name}"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
+from services.db import engine
 from services.db.engine import Database
 from services.db.tables import Model
 from services.errors import Invalid, Unavailable
@@ -50,6 +51,28 @@ def test_a_database_that_does_not_answer_is_said_to_be_unavailable(url: str) -> 
         for use in (db.read, db.write):
             with pytest.raises(Unavailable, match="does not answer"), use() as session:
                 session.execute(text("SELECT 1"))
+    finally:
+        db.close()
+
+
+@pytest.mark.postgres
+def test_a_transaction_that_stands_still_locks_nobody_out(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "STILL_S", 1)
+    db = Database(postgres_url)
+    lock = text("SELECT pg_advisory_xact_lock(7)")
+
+    def stand_still() -> None:
+        with db.write() as session:
+            session.execute(lock)
+            with db.write() as other:  # begins when the first one has been ended
+                other.execute(lock)
+            session.execute(lock)
+
+    try:
+        with pytest.raises(Unavailable, match="stood still"):
+            stand_still()
     finally:
         db.close()
 

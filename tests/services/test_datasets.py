@@ -139,14 +139,14 @@ def test_an_upload_stays_as_long_as_a_job_needs_it(container: Container) -> None
         with pytest.raises(Conflict, match=r"job_.* uses it") as caught:
             container.datasets.delete(dataset_id)
         assert caught.value.code == "dataset_in_use"
-        container.jobs.cancel(job)
+        container.job_control.cancel(job)
     with pytest.raises(Conflict, match="cancelling"):  # the one that runs has not stopped yet
         container.datasets.delete(dataset_id)
 
 
 def test_what_was_deleted_is_gone(container: Container) -> None:
     dataset_id = upload(container, csv_bytes())
-    container.jobs.cancel(factories.submit(container, dataset=dataset_id))
+    container.job_control.cancel(factories.submit(container, dataset=dataset_id))
     container.datasets.delete(dataset_id)
     assert stored(container) == []
     for look in (container.datasets.get, container.datasets.preview, container.datasets.delete):

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from services.container import Container
 from services.errors import Conflict, Invalid, NotFound
 from services.job_request import NewJob
 from services.job_state import TERMINAL, TRANSITIONS, JobStatus, sources
+from services.jobs import Jobs
+from services.webhook_settings import WebhookSettings
 from tests.services import factories
 from tests.services.conftest import RecordingQueue
+
+DIGEST = "8b56679ed45f9e99222695f54e6932bb2a42c891ccb40c9c1704c1284df17954"
+"""Of a request for nothing but this pipeline, as it was before there was `stop` or `webhook`."""
 
 
 def test_a_submitted_job_is_queued_with_its_defaults_and_its_worker_is_woken(
@@ -52,6 +59,10 @@ def nested(depth: int) -> dict[str, object]:
         ({"metadata": nested(40)}, "metadata"),
         ({"params": nested(40)}, "params"),
         ({"metadata": nested(900)}, "metadata"),
+        ({"stop": {"max_runtime_s": 0.0}}, "stop.max_runtime_s"),
+        ({"stop": {"max_steps": 0}}, "stop.max_steps"),
+        ({"stop": {"max_steps": 5}, "pipeline": "diagnostics"}, "stop.max_steps"),
+        ({"webhook": "https://hooks.example.com/"}, "webhook"),
         ({"pipeline": "diagnostics", "model": "m"}, "model"),
         ({"dataset": "nothing"}, "dataset"),
         ({"dataset": "digits"}, "dataset"),
@@ -88,6 +99,24 @@ def test_the_same_idempotency_key_and_request_give_the_same_job(container: Conta
     assert caught.value.code == "idempotency_conflict"
 
 
+def test_when_to_stop_and_whom_to_tell_are_part_of_the_request(
+    container: Container,
+) -> None:
+    allowed = WebhookSettings(
+        webhook_hosts=("hooks.example.com",), webhook_secret=SecretStr("s" * 24)
+    )
+    collaborators = container.db, container.queue, container.pipelines, container.datasets
+    jobs = Jobs(*collaborators, allowed)
+    plain = NewJob("binary-classification")
+    assert replace(plain, stop={}, webhook=None).sha256() == plain.sha256() == DIGEST
+    stop, url = {"max_runtime_s": 2.5, "max_steps": 7}, "https://hooks.example.com/jobs"
+    view, _ = jobs.submit(replace(plain, stop=stop, webhook=url), idempotency_key="k")
+    assert (view.job.stop, view.job.webhook) == (stop, url)
+    for other in (plain, replace(plain, stop=stop), replace(plain, webhook=url)):
+        with pytest.raises(Conflict, match=view.job.id):
+            jobs.submit(other, idempotency_key="k")
+
+
 def test_one_key_submitted_from_many_threads_makes_one_job(container: Container) -> None:
     start = threading.Barrier(6)
     ids: list[str] = []
@@ -121,37 +150,13 @@ def test_jobs_are_listed_newest_first_in_pages_and_by_filter(container: Containe
             container.jobs.list(**bad)  # type: ignore[arg-type]
 
 
-def test_a_queued_job_is_cancelled_at_once(container: Container) -> None:
-    job_id = factories.submit(container)
-    view = container.jobs.cancel(job_id)
-    assert view.job.status == "cancelled"
-    assert view.job.finished_at is not None
-    assert container.attempts.claim(job_id, "worker-1") is None
-    for stop in (container.jobs.cancel, container.jobs.kill):
-        with pytest.raises(Conflict, match="cancelled") as caught:
-            stop(job_id)
-        assert caught.value.code == "invalid_state"
-
-
-def test_a_running_job_is_asked_to_stop_and_a_kill_overrides_a_cancel(
-    container: Container,
-) -> None:
-    claim = factories.running(container)
-    assert container.jobs.cancel(claim.job.id).job.status == "cancelling"
-    beat = container.attempts.look(claim)
-    assert beat is not None
-    assert (beat.status, beat.kill) == (JobStatus.CANCELLING, False)
-    container.jobs.kill(claim.job.id)
-    beat = container.attempts.look(claim)
-    assert beat is not None
-    assert beat.kill
-
-
 def test_what_does_not_exist_is_not_found(container: Container) -> None:
     job_id = factories.submit(container)
     for look in (
         lambda: container.jobs.get("job_none"),
-        lambda: container.jobs.cancel("job_none"),
+        lambda: container.job_control.cancel("job_none"),
+        lambda: container.job_control.pause("job_none"),
+        lambda: container.job_control.resume("job_none"),
         lambda: container.jobs.checkpoints("job_none"),
         lambda: container.jobs.checkpoint(job_id, "ckpt_none"),
         lambda: container.jobs.artifact(job_id, "none.png"),

@@ -46,6 +46,21 @@ def metrics(number: int, epoch: int, **values: float) -> Json:
     return event(number, "metrics", epoch=epoch, epochs=2, step=epoch * 5, steps=10, values=values)
 
 
+def checkpoint(checkpoint_id: str, **fields: Any) -> Json:
+    return {
+        "id": checkpoint_id,
+        "epoch": 2,
+        "step": 2000,
+        "metrics": {},
+        "best": False,
+        "abandoned": False,
+        "size_bytes": 4096,
+        "sha256": SHA_OF_ABC,
+        "created_at": "2030-01-01T00:00:00Z",
+        **fields,
+    }
+
+
 def file(name: str = "curves.png", **fields: Any) -> Json:
     return {
         "name": name,

@@ -10,7 +10,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.torchkiln.fakeservice import FakeService, Reply, listing, problem, reply, sse
-from tests.torchkiln.samples import benchmark, event, file, job, metrics, status, version
+from tests.torchkiln.samples import (
+    benchmark,
+    file,
+    job,
+    metrics,
+    status,
+    version,
+)
 from torchkiln.cli import app
 
 FAILED, USAGE, UNREACHABLE, REFUSED = 1, 2, 3, 4
@@ -26,7 +33,7 @@ def torchkiln(*arguments: str, url: str | None = None, stdin: str | None = None)
     [
         *((), ("up",), ("api",), ("worker",), ("demo",), ("predict",), ("pipelines",)),
         *(("keys", "create"), ("keys", "list"), ("keys", "revoke")),
-        *(("jobs",), ("jobs", "submit"), ("jobs", "list"), ("jobs", "watch"), ("jobs", "kill")),
+        *(("jobs",), ("jobs", "submit"), ("jobs", "list"), ("jobs", "watch"), ("jobs", "resume")),
         *(("models",), ("models", "show"), ("models", "summary"), ("models", "alias")),
         ("benchmarks", "run"),
     ],
@@ -51,7 +58,7 @@ def test_submit(service: FakeService, tmp_path: Path) -> None:
         *("jobs", "submit", "image-classification", "--params-file", str(params)),
         *("-p", "epochs=3", "-p", "optimizer.lr=0.01", "-p", "optimizer.name=adam"),
         *("-p", "hidden=[64, 32]", "--dataset", "digits", "--seed", "7"),
-        *("--world-size", "2"),
+        *("--world-size", "2", "--max-steps", "90", "--webhook", "https://a.example/"),
         url=service.url,
     )
     assert (done.exit_code, done.stdout) == (0, "job_1\n")
@@ -66,6 +73,8 @@ def test_submit(service: FakeService, tmp_path: Path) -> None:
         "dataset": "digits",
         "world_size": 2,
         "seed": 7,
+        "stop": {"max_steps": 90},
+        "webhook": "https://a.example/",
     }
 
 
@@ -115,61 +124,6 @@ def test_missing_key_is_a_message(service: FakeService) -> None:
     done = torchkiln("jobs", "list", url=service.url)
     assert done.exit_code == REFUSED
     assert "TORCHKILN_API_KEY" in done.stderr
-
-
-@pytest.mark.parametrize(("word", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 1)])
-def test_watch(service: FakeService, word: str, code: int) -> None:
-    service.answers["/v1/jobs/job_1/events"] = sse(
-        status(1, "running"),
-        metrics(2, 1, train_loss=0.5, test_accuracy=0.9),
-        event(3, "log", "half [way]"),
-        status(4, word),
-    )
-    service.answers["/v1/jobs/job_1"] = reply(job(word))
-    done = torchkiln("jobs", "watch", "job_1", url=service.url)
-    assert done.exit_code == code
-    assert done.stdout.startswith(f"job_1  {word}")
-    assert "epoch 1/2  train_loss 0.5000  test_accuracy 0.9000" in done.stderr
-    assert "log: half [way]" in done.stderr
-    assert ("oom: out of memory" in done.stderr) == (word == "failed")
-
-
-def test_submit_and_watch(service: FakeService) -> None:
-    service.answers["/v1/jobs"] = reply(job("queued"), 202)
-    service.answers["/v1/jobs/job_1/events"] = sse(status(1, "succeeded"))
-    service.answers["/v1/jobs/job_1"] = reply(job())
-    done = torchkiln("jobs", "submit", "p", "--watch", url=service.url)
-    assert (done.exit_code, done.stdout) == (0, "job_1\njob_1  succeeded  digits@3\n")
-
-
-def test_lists_of_jobs(service: FakeService) -> None:
-    service.answers["/v1/jobs"] = listing(job(), job("running", id="job_2"))
-    said = torchkiln("jobs", "list", url=service.url).stdout
-    assert "digits@3" in said
-    assert "50 %" in said
-    found = json.loads(torchkiln("jobs", "list", "--json", url=service.url).stdout)
-    assert [one["id"] for one in found] == ["job_1", "job_2"]
-
-
-@pytest.mark.parametrize("action", ["cancel", "kill"])
-def test_stopping(service: FakeService, action: str) -> None:
-    service.answers[f"/v1/jobs/job_1/{action}"] = reply(job("cancelling"), 202)
-    assert torchkiln("jobs", action, "job_1", url=service.url).stdout == "job_1  cancelling\n"
-
-
-def test_get_is_json(service: FakeService) -> None:
-    service.answers["/v1/jobs/job_1"] = reply(job())
-    done = torchkiln("jobs", "get", "job_1", url=service.url)
-    assert json.loads(done.stdout)["pipeline"] == "image-classification"
-
-
-def test_artifacts(service: FakeService, tmp_path: Path) -> None:
-    service.answers["/v1/jobs/job_1/artifacts"] = listing(file("a.png"))
-    service.answers["/v1/jobs/job_1/artifacts/a.png"] = Reply(200, b"abc")
-    assert "a.png" in torchkiln("jobs", "artifacts", "job_1", url=service.url).stdout
-    done = torchkiln("jobs", "artifacts", "job_1", "--to", str(tmp_path), url=service.url)
-    assert done.stdout == f"{tmp_path}/a.png\n"
-    assert (tmp_path / "a.png").read_bytes() == b"abc"
 
 
 def test_models(service: FakeService) -> None:

@@ -13,6 +13,7 @@ from tests.torchkiln.samples import benchmark, file, job, version
 from torchkiln import Client, TorchkilnError
 from torchkiln.client import tensor
 from torchkiln.errors import (
+    Conflict,
     Damaged,
     NotFound,
     TimedOut,
@@ -102,12 +103,21 @@ def test_wait_does_not_bear_a_refusal(service: FakeService, client: Client) -> N
     assert len(service.requests) == 1
 
 
-@pytest.mark.parametrize("action", ["cancel", "kill"])
-def test_stopping(service: FakeService, client: Client, action: str) -> None:
+@pytest.mark.parametrize("action", ["cancel", "kill", "pause", "resume"])
+def test_what_an_owner_does_to_a_job(service: FakeService, client: Client, action: str) -> None:
     service.answers[f"/v1/jobs/job_1/{action}"] = reply(job("cancelling"), 202)
-    stop = client.jobs.cancel if action == "cancel" else client.jobs.kill
-    assert stop("job_1")["status"] == "cancelling"
+    act = getattr(client.jobs, action)
+    assert act("job_1")["status"] == "cancelling"
     assert service.requests[0].method == "POST"
+
+
+def test_resuming_otherwise(service: FakeService, client: Client) -> None:
+    service.answers["/v1/jobs/job_1/resume"] = reply(job("queued"))
+    client.jobs.resume("job_1", checkpoint="ckpt_1", params={"epochs": 20})
+    assert service.requests[0].json() == {"checkpoint": "ckpt_1", "params": {"epochs": 20}}
+    service.answers["/v1/jobs/job_1/resume"] = problem(409, "invalid_state", "is running")
+    with pytest.raises(Conflict, match="is running"):
+        client.jobs.resume("job_1")
 
 
 def test_download_is_verified(service: FakeService, client: Client, tmp_path: Path) -> None:

@@ -7,30 +7,19 @@ from typing import Annotated
 
 import typer
 
-from torchkiln.cli.failures import FAILED
+from torchkiln.cli.job_control import cancel, kill, pause, resume
+from torchkiln.cli.job_parts import JobId, Param, Watch, watch_job
 from torchkiln.cli.options import DEFAULT_URL, ApiKey, AsJson, Limit, Url, connect, print_json
 from torchkiln.cli.params import parse_params
-from torchkiln.client import Client
-from torchkiln.display import console, progress, tables
-from torchkiln.types import Job
+from torchkiln.display import console, tables
 
-app = typer.Typer(no_args_is_help=True, help="Training jobs: submit, look, watch, stop.")
-
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, job_…")]
+app = typer.Typer(no_args_is_help=True, help="Training jobs: submit, look, watch, pause, stop.")
 
 
 @app.command()
 def submit(
     pipeline: Annotated[str, typer.Argument(help="As `torchkiln pipelines` lists them.")],
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param",
-            "-p",
-            metavar="NAME=VALUE",
-            help="A param, its value as JSON or a word; nested: optimizer.lr=0.01. Repeatable.",
-        ),
-    ] = None,
+    param: Param = None,
     params_file: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A JSON file of params; -p goes before it."),
@@ -48,10 +37,19 @@ def submit(
     promote: Annotated[
         str | None, typer.Option(help="never, always or if_better: becomes the champion?")
     ] = None,
+    max_runtime_s: Annotated[
+        float | None, typer.Option(help="Seconds of running after which it is stopped.")
+    ] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimizer steps after which training is over.")
+    ] = None,
+    webhook: Annotated[
+        str | None, typer.Option(help="URL that is told when it has ended or paused.")
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key never makes a second job.")
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
+    watch: Watch = False,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
@@ -70,13 +68,15 @@ def submit(
             priority=priority,
             seed=seed,
             promote=promote,
+            stop=_given(max_runtime_s=max_runtime_s, max_steps=max_steps) or None,
+            webhook=webhook,
         )
         if as_json:
             print_json(job)
         else:
             typer.echo(job["id"])
         if watch:
-            _watch(client, job["id"])
+            watch_job(client, job["id"])
 
 
 @app.command("list")
@@ -109,21 +109,24 @@ def get(job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
 def watch(job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """Follow a job until it has ended. Exit status 1 if it did not succeed."""
     with connect(url, api_key) as client:
-        _watch(client, job_id)
+        watch_job(client, job_id)
+
+
+for _control in (pause, resume, cancel, kill):
+    app.command()(_control)
 
 
 @app.command()
-def cancel(job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
-    """Ask a job to write a checkpoint and stop."""
+def checkpoints(
+    job_id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None
+) -> None:
+    """List the checkpoints of a job, newest first: what `resume` may go on from."""
     with connect(url, api_key) as client:
-        _print_state(client.jobs.cancel(job_id))
-
-
-@app.command()
-def kill(job_id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
-    """Stop a job at once, without a checkpoint."""
-    with connect(url, api_key) as client:
-        _print_state(client.jobs.kill(job_id))
+        rows = client.jobs.checkpoints(job_id)
+    if as_json:
+        print_json(rows)
+    else:
+        console.out().print(tables.checkpoints(rows))
 
 
 @app.command()
@@ -148,16 +151,5 @@ def artifacts(
         console.out().print(tables.files(files))
 
 
-def _watch(client: Client, job_id: str) -> None:
-    err = console.err()
-    job = progress.watch(client, job_id, err)
-    _print_state(job)
-    if job["error"]:
-        err.print(f"{job['error']['code']}: {job['error']['message']}", markup=False)
-    if job["status"] != "succeeded":
-        raise typer.Exit(FAILED)
-
-
-def _print_state(job: Job) -> None:
-    published = f"  {tables.model_name(job)}" if job["model_version"] else ""
-    typer.echo(f"{job['id']}  {job['status']}{published}")
+def _given(**options: float | None) -> dict[str, float]:
+    return {name: value for name, value in options.items() if value is not None}

@@ -9,7 +9,16 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from torchkiln.types import Benchmark, Dataset, File, Job, Model, ModelVersion, Pipeline
+from torchkiln.types import (
+    Benchmark,
+    Checkpoint,
+    Dataset,
+    File,
+    Job,
+    Model,
+    ModelVersion,
+    Pipeline,
+)
 
 STATUS_STYLES = {
     "succeeded": "green",
@@ -18,6 +27,7 @@ STATUS_STYLES = {
     "failed": "red",
     "rejected": "red",
     "cancelled": "yellow",
+    "paused": "yellow",
 }
 NOTHING = "-"
 
@@ -121,6 +131,21 @@ def certificates(version: ModelVersion) -> Table:
             f"{parity['max_abs_error']:.2e}",
             f"{parity['max_rel_error']:.2e}",
             NOTHING if agreement is None else f"{agreement:.1%}",
+        )
+    return table
+
+
+def checkpoints(rows: Sequence[Checkpoint]) -> Table:
+    table = _table("checkpoint", "epoch", "step", "bytes", "created", "")
+    for row in rows:
+        marks = [word for word in ("best", "abandoned") if row[word]]
+        table.add_row(
+            row["id"],
+            str(row["epoch"]),
+            f"{row['step']:,}",
+            f"{row['size_bytes']:,}",
+            row["created_at"],
+            ", ".join(marks),
         )
     return table
 

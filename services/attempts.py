@@ -6,7 +6,7 @@ work on it any more. The caller then kills its trainer and leaves without anothe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,10 +58,16 @@ class Attempts:
         self._queue = queue
         self._settings = settings
 
-    def claim(self, job_id: str, worker: str) -> Claim | None:
-        """Take a queued job. None: it is not queued (any more), so there is nothing to do."""
+    def claim(
+        self, job_id: str, worker: str, fits: Callable[[Job], bool] = lambda _: True
+    ) -> Claim | None:
+        """Take a queued job. None: it is not queued (any more), so there is nothing to do; or it
+        does not fit what the worker has, and goes on waiting for another one."""
         with self._db.write() as session:
             now = self._db.now(session)
+            job = session.get(Job, job_id)
+            if job is None or not fits(job):
+                return None
             token = leases.claim(session, Job, job_id, worker, now, self._settings.lease_s)
             if token is None:
                 return None

@@ -9,8 +9,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from services import waiting
+from services.db.engine import now_of
 from services.db.tables import Attempt, Event, Job
 from services.errors import NotFound
+from services.job_state import JobStatus
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class JobView:
     job: Job
     attempts: Sequence[Attempt]
     transitions: Sequence[tuple[str, datetime]]
+    waiting_for: str | None
+    """What keeps a queued job from being run: a worker, a free slot, `2 gpu`, `cuda:3`."""
 
 
 def existing(session: Session, job_id: str, *, lock: bool = False) -> Job:
@@ -31,7 +36,8 @@ def existing(session: Session, job_id: str, *, lock: bool = False) -> Job:
 
 
 def views(session: Session, jobs: Sequence[Job]) -> list[JobView]:
-    """Jobs with their attempts and transitions, in two queries however many they are."""
+    """Jobs with their attempts, transitions and what they wait for, in as many queries for one as
+    for many."""
     ids = [job.id for job in jobs]
     attempts = session.scalars(
         select(Attempt).where(Attempt.job_id.in_(ids)).order_by(Attempt.number)
@@ -39,11 +45,14 @@ def views(session: Session, jobs: Sequence[Job]) -> list[JobView]:
     moves = session.scalars(
         select(Event).where(Event.job_id.in_(ids), Event.type == "status").order_by(Event.seq)
     ).all()
+    queued = any(job.status == JobStatus.QUEUED for job in jobs)
+    workers = waiting.live_devices(session, now_of(session)) if queued else []
     return [
         JobView(
             job,
             [attempt for attempt in attempts if attempt.job_id == job.id],
             [(move.data["status"], move.created_at) for move in moves if move.job_id == job.id],
+            waiting.reason(job, workers),
         )
         for job in jobs
     ]

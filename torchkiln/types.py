@@ -138,6 +138,7 @@ class Job(TypedDict):
     results: Json
     attempts: list[Attempt]
     status_transitions: list[Json]
+    waiting_for: str | None
     error: JobError | None
     urls: dict[str, str]
 

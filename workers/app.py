@@ -24,8 +24,10 @@ def worker_app(redis_url: str, tasks: Mapping[str, Task], slots: Slots) -> Celer
     app.conf.update(
         worker_pool="workers.consumer:WakingPool",
         worker_concurrency=slots.total,
-        worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
+        # No second limit: it counts what was not acknowledged, and one message whose
+        # acknowledgement failed with its broker would take a slot for ever (kombu 5.7).
+        worker_prefetch_multiplier=0,
         task_acks_late=False,
         # No difference to tasks that are acknowledged early, but its default is warned about.
         worker_cancel_long_running_tasks_on_connection_loss=True,

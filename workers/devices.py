@@ -7,9 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
-
-class DeviceUnavailable(Exception):
-    """The job wants a device that is not here. The message is for its owner."""
+from services.waiting import fits
 
 
 class Devices:
@@ -21,12 +19,16 @@ class Devices:
         self._busy: Counter[str] = Counter()
         self._lock = threading.Lock()
 
+    def fit(self, wanted: str, processes: int = 1) -> bool:
+        """Whether such a job can be placed here."""
+        return fits(self._names, wanted, processes)
+
     @contextmanager
     def use(self, wanted: str, processes: int = 1) -> Generator[Sequence[str]]:
         """Place a job that asked for `auto`, `cpu`, `cuda` or `cuda:N`. → a name for each process.
 
         Among several that would do it is the one with the fewest jobs on it. The CPU has room for
-        any number of processes, a GPU for one. Raises `DeviceUnavailable`.
+        any number of processes, a GPU for one. Raises ValueError for one that does not fit.
         """
         with self._lock:
             found = sorted(self._candidates(wanted, processes), key=lambda name: self._busy[name])
@@ -42,14 +44,6 @@ class Devices:
         accelerators = [name for name in self._names if name.startswith("cuda:")]
         if wanted == "auto":
             return accelerators if len(accelerators) >= processes else ["cpu"]
-        found = [name for name in self._names if wanted in (name, name.partition(":")[0])]
-        if not found:
-            raise DeviceUnavailable(
-                f"the job asks for the device {wanted}; its worker has {', '.join(self._names)}"
-            )
-        if found != ["cpu"] and len(found) < processes:
-            raise DeviceUnavailable(
-                f"the job has {processes} processes, each on a device {wanted} of its own; "
-                f"its worker has {', '.join(self._names)}"
-            )
-        return found
+        if not self.fit(wanted, processes):
+            raise ValueError(f"{wanted} for {processes} is not among {', '.join(self._names)}")
+        return [name for name in self._names if wanted in (name, name.partition(":")[0])]

@@ -11,9 +11,9 @@ import structlog
 
 from models.errors import BaseUnavailable, DatasetUnavailable
 from services.claims import Claim
+from services.db.tables import Job
 from services.job_state import Outcome
 from services.logging import bound
-from workers.devices import DeviceUnavailable
 from workers.job_run import JobRun
 from workers.keeper import Keeper
 from workers.lease import JobLease, LeaseLost
@@ -31,7 +31,10 @@ class JobSupervisor:
         """Make an attempt at a job, if there is one to make."""
         attempts, worker = self._station.container.attempts, self._station.worker
         with bound(job_id=job_id):
-            self._station.take_up(lambda: attempts.claim(job_id, worker), self._attempt)
+            self._station.take_up(lambda: attempts.claim(job_id, worker, self._fits), self._attempt)
+
+    def _fits(self, job: Job) -> bool:
+        return self._station.devices.fit(job.device, job.world_size)
 
     def _attempt(self, claim: Claim, trainer: TrainerProcess, claimed_at: float) -> None:
         container = self._station.container
@@ -60,8 +63,6 @@ class JobSupervisor:
                 station.runs.hold(claim.job.id, trainer, saves=True),
             ):
                 run.run(devices, workdir)
-        except DeviceUnavailable as error:
-            run.finish(Outcome.ERROR, code="device_unavailable", message=str(error))
         except (DatasetUnavailable, BaseUnavailable) as error:
             run.finish(Outcome.ERROR, code=error.code, message=str(error))
         except OSError as error:

@@ -94,6 +94,10 @@ class JobOut(ResponseModel):
     results: dict[str, Any]
     attempts: list[AttemptOut]
     status_transitions: list[StatusTransition]
+    waiting_for: str | None = Field(
+        description="What keeps a queued job from being run: `a worker`, `a free slot`, `1 gpu`, "
+        "`cuda:3`"
+    )
     error: WorkError | None
     urls: JobUrls
 
@@ -127,6 +131,7 @@ class JobOut(ResponseModel):
             status_transitions=[
                 StatusTransition(status=JobStatus(status), at=at) for status, at in view.transitions
             ],
+            waiting_for=view.waiting_for,
             error=work_error(job.error_code, job.error_message),
             urls=_urls(job),
         )

@@ -62,14 +62,8 @@ class Database:
             self._tell()
 
     def now(self, session: Session) -> datetime:
-        """The database's clock, which is the only one that leases are counted by.
-
-        PostgreSQL's `now()` stands still within a transaction, so its wall clock is read; SQLite
-        runs in this process and has no clock but the host's.
-        """
-        if self.is_sqlite:
-            return datetime.now(UTC)
-        return session.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)
+        """The database's clock, which is the only one that leases are counted by."""
+        return now_of(session)
 
     def ping(self) -> None:
         with self.read() as session:
@@ -77,6 +71,14 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def now_of(session: Session) -> datetime:
+    """PostgreSQL's `now()` stands still in a transaction, so its wall clock is read; SQLite runs
+    in this process and has no clock but the host's."""
+    if session.get_bind().dialect.name == "sqlite":
+        return datetime.now(UTC)
+    return session.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)
 
 
 @contextmanager

@@ -69,6 +69,30 @@ def filled(shape: tuple[int, int], datatype: str, value: float) -> NDArray[Any]:
     return array[:, ::2]
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    name=st.sampled_from(NAMES),
+    datatype=st.sampled_from([*DATATYPES, BYTES]),
+    binary=st.booleans(),
+    count=st.integers(2, 4),
+    shape=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    odd=st.sampled_from([0, 7, np.nan]),
+)
+def test_answers_that_are_written_together_are_as_each_by_itself(
+    name: str, datatype: str, binary: bool, count: int, shape: tuple[int, int], odd: float
+) -> None:
+    served = version(outputs=[tensor(name, datatype, [-1, -1])])
+    template = Template(InferRequest({}, 1, [WantedOutput(name, binary)]), served, "eager")
+    each = [filled(shape, datatype, odd if place == 1 else place) for place in range(count)]
+    alike = template.encode_all({name: np.concatenate(each)}, count)
+    if alike is None:
+        nan = np.isnan(odd) and DATATYPES.get(datatype, np.dtype(object)).kind == "f"
+        assert 0 in shape or datatype == BYTES or (nan and not binary)
+        return
+    together = [(alike.opening + own + alike.closing, alike.head_length) for own in alike.values]
+    assert together == [template.encode({name: array}) for array in each]
+
+
 def test_what_was_written_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
     template = Template(InferRequest({}, 1, [WantedOutput("y", False)]), version(), "eager")
     first, _ = template.encode({"y": np.array([[1, 2]], np.float32)})

@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 TORCH := torch==2.14.1 torchvision==0.29.1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint types format bench instructions bench-serving tutorial docs clients docs-clients clean
+.PHONY: help install demo up test test-chaos test-stack lint types format bench instructions bench-serving tutorial docs clients docs-clients clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,13 @@ up: $(INSTALLED) ## Run the embedded stack until Ctrl-C
 
 test: lint types $(INSTALLED) ## Everything that has to hold before a change lands
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+
+test-chaos: $(INSTALLED) ## Kill all of it, at length and on both kinds of stack; writes docs/reliability.md
+	$(BIN)/python -m pytest -m chaos tests/chaos
+	$(BIN)/python -m tests.chaos.report
+
+test-stack: $(INSTALLED) ## The compose file, built, brought up, killed and scaled for real; as root
+	$(BIN)/python -m tests.stack $(TEST_STACK)
 
 lint: $(INSTALLED) ## Style, and who may import whom
 	$(BIN)/ruff check .
@@ -74,4 +81,4 @@ docs-clients: $(INSTALLED) clients ## Run the tests of others' clients; writes t
 	$(BIN)/python -m tests.support.clients_table
 
 clean: ## Remove what was made: the environment, data, caches
-	rm -rf $(VENV) .venv-clients .bench var .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage *.egg-info
+	rm -rf $(VENV) .venv-clients .bench .stack var .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage *.egg-info

@@ -23,8 +23,11 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def server(bin_dir: Path) -> Generator[str]:
-    """Run a server until the block ends. → the SQLAlchemy URL of an empty database."""
+def server(bin_dir: Path, *, durable: bool = False) -> Generator[str]:
+    """Run a server until the block ends. → the SQLAlchemy URL of an empty database.
+
+    `durable` syncs every commit, as in earnest; tests have no use for that, measurements do.
+    """
     as_root = os.geteuid() == 0
     user = "postgres" if as_root else pwd.getpwuid(os.geteuid()).pw_name
     # Not below pytest's own directory, which only this user may enter: the server refuses to run
@@ -45,7 +48,7 @@ def server(bin_dir: Path) -> Generator[str]:
         )
 
     run(str(bin_dir / "initdb"), "-D", str(data), "-U", "torchkiln", "-A", "trust", "-E", "UTF8")
-    options = f"-c listen_addresses='' -k {directory} -c fsync=off"
+    options = f"-c listen_addresses='' -k {directory} -c fsync={'on' if durable else 'off'}"
     control = [str(bin_dir / "pg_ctl"), "-D", str(data), "-w"]
     run(*control, "-l", str(directory / "log"), "-o", options, "start")
     try:

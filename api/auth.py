@@ -96,14 +96,14 @@ class Authenticator:
         if scope not in scopes and Scope.ADMIN not in scopes:
             raise NotAllowed(f"the API key lacks the scope {scope}")
 
-    def allows(self, scope: Scope, secret: bytes | None) -> bool:
-        """Whether a request may pass as far as is known here and now; False may still be yes."""
+    def allows(self, scope: Scope, secret: bytes | None, now: float) -> bool:
+        """Whether a request may pass as far as is known here at `now`, by the monotonic clock;
+        False may still be yes."""
         if not self._has_keys:
             secret = None
         elif secret is None:
             return False
         known = self._known.get(secret)
-        now = time.monotonic()
         if known is None or now >= known.ask_at:
             return False
         if now > known.ask_at - AHEAD_S and self._renewing is None:

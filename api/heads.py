@@ -31,8 +31,8 @@ PLAIN_PATH = frozenset(b"/-._ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    name: str
-    version: str | None
+    target: tuple[str, str | None]
+    """The name of the model, and the version if the path has one."""
     length: int
     """Bytes of the body."""
     header_length: bytes | None
@@ -43,20 +43,24 @@ class Head:
     timeout_s: float | None
 
 
-class Heads:
-    def __init__(self, max_body: int) -> None:
-        self._max_body = max_body
-        self._known: dict[bytes, Head] = {}
+class Heads(dict[bytes, Head | None]):
+    """By all the bytes up to the end of the empty line. None: not for the fast path.
 
-    def get(self, block: bytes) -> Head | None:
-        """`block` is all up to the end of the empty line. None: not for the fast path."""
-        head = self._known.get(block)
-        if head is None and len(block) <= MAX_HEAD and block.startswith(b"POST /v2/models/"):
-            head = _parse(block, self._max_body)
-            if head is not None and head.given_id is None:  # ids differ from request to request
-                if len(self._known) >= MAX_HEADS:
-                    self._known.clear()
-                self._known[block] = head
+    A dictionary that parses what it lacks, so that to find what it has is no call in Python.
+    """
+
+    def __init__(self, max_body: int) -> None:
+        super().__init__()
+        self._max_body = max_body
+
+    def __missing__(self, block: bytes) -> Head | None:
+        if len(block) > MAX_HEAD or not block.startswith(b"POST /v2/models/"):
+            return None
+        head = _parse(block, self._max_body)
+        if head is not None and head.given_id is None:  # ids differ from request to request
+            if len(self) >= MAX_HEADS:
+                self.clear()
+            self[block] = head
         return head
 
 
@@ -109,8 +113,7 @@ def _head(url: bytes, headers: dict[bytes, bytes], max_body: int) -> Head | None
     given = headers.get(HEADER)
     json_length = headers.get(b"inference-header-content-length")
     return Head(
-        target[0],
-        target[1],
+        target,
         int(length),
         json_length,
         head_size(json_length),

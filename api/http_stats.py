@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.serving.stats import BUCKETS_S
+from services.serving.stats import BUCKETS_S, spread
 
 
 class RouteKey(NamedTuple):
@@ -26,6 +27,12 @@ class RouteStats:
         self.count += 1
         self.seconds += seconds
         self.buckets[bisect_left(BUCKETS_S, seconds)] += 1
+
+    def add_all(self, durations_ns: Sequence[int]) -> None:
+        """At least one, in nanoseconds."""
+        self.count += len(durations_ns)
+        self.seconds += sum(durations_ns) / 1e9
+        spread(self.buckets, durations_ns)
 
 
 class HttpStats:

@@ -11,7 +11,6 @@ leans on its internals, whose version is pinned. Two things are its own:
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -19,11 +18,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from api.answer_heads import AnswerHeads
 from api.bodies import SILENCE_S
 from api.errors import Surface, body_of, problem_of, surface_of
-from api.fast import Exchange, FastInfer
+from api.exchange import Exchange
+from api.fast import FastInfer
 from api.heads import Head
 from api.infer import Answer
 from api.request_ids import HEADER
 from services.errors import Invalid
+from services.serving.stats import clock_ns
 
 NO_HTTP = Invalid(
     "expected a request in the form of RFC 9112, got other bytes", code="invalid_http"
@@ -67,17 +68,17 @@ class KilnProtocol(HttpToolsProtocol):
         """Whether uvicorn's parser is within a request."""
         self._reading: Reading | None = None
         """The request whose body this is collecting by itself."""
-        self._answering: Head | None = None
-        """The request that this is answering by itself."""
-        self._exchange: Exchange | None = None
+        self._answering = False
+        """Whether this is answering a request by itself."""
+        self.exchange: Exchange | None = None
         self._held = b""
         """What came while a request had no answer yet, or the client did not read its answers."""
         self._closing = False
         """Whether the present answer is the last."""
-        self._heard = 0.0
+        self._heard_ns = 0
 
     def data_received(self, data: bytes) -> None:
-        if self._answering is not None or self._held or self.flow.write_paused:
+        if self._answering or self._held or self.flow.write_paused:
             self._held += data
             self.flow.pause_reading()
         elif self._reading is not None:
@@ -99,12 +100,12 @@ class KilnProtocol(HttpToolsProtocol):
         if end < 4:
             return False
         block = data[:end]
-        head = fast.heads.get(block)
-        if head is None or self._busy():
+        head = fast.heads[block]
+        if head is None or (self.cycle and self._busy()):
             return False
-        self._heard = time.monotonic()
+        self._heard_ns = clock_ns()
         if len(data) - end == head.length:
-            self._infer(fast, head, block, data[end:])
+            self._infer(fast, head, data, end)
             return True
         self._reading = Reading(fast, head, block)
         self._unset_keepalive_if_required()
@@ -113,54 +114,56 @@ class KilnProtocol(HttpToolsProtocol):
         return True
 
     def _read_on(self, reading: Reading, data: bytes) -> None:
-        self._heard = time.monotonic()
+        self._heard_ns = clock_ns()
         rest = reading.add(data)
         if rest is None:
             return
         self._reading = None
         self._held = rest
-        self._infer(reading.fast, reading.head, reading.block, b"".join(reading.parts))
+        request = b"".join((reading.block, *reading.parts))
+        self._infer(reading.fast, reading.head, request, len(reading.block))
 
-    def _infer(self, fast: FastInfer, head: Head, block: bytes, body: bytes) -> None:
-        self._answering = head
-        exchange = fast.begin(head, body, self)
-        if exchange is None:
-            self._answering = None
+    def _infer(self, fast: FastInfer, head: Head, request: bytes, start: int) -> None:
+        """Its body is from `start` on."""
+        self._answering = True
+        if not fast.begin(head, request, start, self, self._heard_ns):
+            self._answering = False
             held, self._held = self._held, b""
-            super().data_received(block + body + held)
-        elif not exchange.refused:
-            self._exchange = exchange
+            super().data_received(request + held)
 
-    def succeed(self, body: bytes, head_length: int | None, own_id: bytes) -> None:
+    def succeed(
+        self, own_id: bytes, opening: bytes, values: bytes, closing: bytes, head_length: int | None
+    ) -> int:
         """The answer of `api.fast` to the request that this is answering."""
-        defaults = self.server_state.default_headers
-        head = answer_heads.of(defaults, len(body), head_length)
-        self._send(200, b"".join((head, own_id, END, body)))
+        if self.server_state.default_headers is not answer_heads.defaults:
+            answer_heads.renew(self.server_state.default_headers)
+        head = answer_heads[len(opening) + len(values) + len(closing), head_length]
+        return self._send(b"".join((head, own_id, END, opening, values, closing)))
 
-    def refuse(self, answer: Answer, own_id: bytes) -> None:
+    def refuse(self, answer: Answer, own_id: bytes) -> int:
         """The same, where there is none."""
         length = (b"content-length", b"%d" % len(answer.body))
         headers = [*self.server_state.default_headers, *answer.headers, length, (HEADER, own_id)]
         lines = [b"%s: %s\r\n" % header for header in headers]
         parts = [STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]
-        self._send(answer.status, b"".join(parts))
+        return self._send(b"".join(parts))
 
-    def _send(self, status: int, response: bytes) -> None:
-        head, self._answering, self._exchange = self._answering, None, None
-        if head is None or self._fast is None or self.transport.is_closing():
-            return
+    def _send(self, response: bytes) -> int:
+        """→ when, by `clock_ns`; 0 where there is nobody to send it to."""
+        answering, self._answering, self.exchange = self._answering, False, None
+        if not answering or self.transport.is_closing():
+            return 0
         self.transport.write(response)
-        now = time.monotonic()
-        self._fast.count(head, status, now - self._heard)
-        self._heard = now
+        self._heard_ns = now = clock_ns()
         self.server_state.total_requests += 1
         if self._closing:
             self.transport.close()
-            return
+            return now
         if self.timeout_keep_alive_task is None:
             self._look_again(self.timeout_keep_alive)
         if self._held:
             self.loop.call_soon(self._go_on)
+        return now
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -169,7 +172,7 @@ class KilnProtocol(HttpToolsProtocol):
 
     def _go_on(self) -> None:
         """With what was held, unless it is not its turn yet: then somebody calls this again."""
-        if self._answering is not None or self.flow.write_paused or self.transport.is_closing():
+        if self._answering or self.flow.write_paused or self.transport.is_closing():
             return
         held, self._held = self._held, b""
         self.flow.resume_reading()
@@ -184,12 +187,12 @@ class KilnProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """One timer a connection, set again when it goes off too early, and not one a request."""
         self.timeout_keep_alive_task = None
-        quiet_s = time.monotonic() - self._heard
+        quiet_s = (clock_ns() - self._heard_ns) / 1e9
         if self._reading is not None and quiet_s >= SILENCE_S:
             self._refuse(self._reading.stopped())
         elif self._reading is not None:
             self._look_again(SILENCE_S - quiet_s)
-        elif self._answering is not None:
+        elif self._answering:
             self._look_again(self.timeout_keep_alive)
         elif quiet_s < self.timeout_keep_alive:
             self._look_again(self.timeout_keep_alive - quiet_s)
@@ -197,19 +200,20 @@ class KilnProtocol(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def on_response_complete(self) -> None:
-        self._heard = time.monotonic()
+        self._heard_ns = clock_ns()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._exchange is not None:
-            self._exchange.drop()
-        self._answering = self._exchange = self._reading = None
+        if self.exchange is not None:
+            self.exchange.drop()
+        self._answering = False
+        self.exchange = self._reading = None
         self._held = b""
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        if self._answering is None and self._reading is None:
+        if not self._answering and self._reading is None:
             super().shutdown()
         self._closing = True
 

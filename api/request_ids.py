@@ -5,12 +5,23 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
+from collections.abc import Iterator
 
 HEADER = b"x-request-id"
 GIVEN = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
-_prefix = b"req_%s_" % secrets.token_hex(6).encode()
-_numbers = itertools.count(1)
+
+def _ids() -> Iterator[bytes]:
+    """Mostly by joining two strings, which takes half the time of writing a number."""
+    prefix = b"req_%s_" % secrets.token_hex(6).encode()
+    endings = [b"%02x" % number for number in range(256)]
+    for number in itertools.count(1):
+        beginning = b"%s%x" % (prefix, number)
+        for ending in endings:
+            yield beginning + ending
+
+
+new_id = _ids().__next__
 
 
 def request_id(given: bytes | None) -> bytes:
@@ -18,7 +29,3 @@ def request_id(given: bytes | None) -> bytes:
     if given is not None and GIVEN.fullmatch(given):
         return given
     return new_id()
-
-
-def new_id() -> bytes:
-    return b"%s%x" % (_prefix, next(_numbers))

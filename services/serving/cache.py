@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -181,6 +182,7 @@ class RunnerCache:
             raise self._failure(key, error) from error
         self._failed.pop(key, None)
         self._loaded[key], self._sizes[key] = runner, size
+        runner.on_use = partial(self.peek, key)
         log.info("model_loaded", **key._asdict(), expected_ms=runner.pace.expected_s(1) * 1e3)
         self.on_load(key)
         return runner
@@ -239,6 +241,7 @@ class RunnerCache:
             return
         size = self._sizes.pop(key)
         self._memory.leaving(size)
+        runner.on_use = lambda: None
         runner.on_close = lambda: self._memory.give_back(size)
         runner.retire()
         log.info("model_unloaded", **key._asdict())

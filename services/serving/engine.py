@@ -52,8 +52,10 @@ class Engine:
         self.cache.on_load = self._rollout.loaded
         self.watch.changed = self._follow_change
 
-    async def start(self) -> None:
-        self._rolling = asyncio.create_task(self._rollout.run(), name="rollout")
+    async def start(self, *, serves: bool = True) -> None:
+        """`serves`: load what requests will ask for. Without, the registry is only followed."""
+        if serves:
+            self._rolling = asyncio.create_task(self._rollout.run(), name="rollout")
         self.watch.start()
 
     async def stop(self) -> None:
@@ -67,7 +69,7 @@ class Engine:
         """Why this process should get no traffic yet; None when it should."""
         if not self.watch.is_known:
             return "the registry has not been read yet"
-        if not self._rollout.is_warm:
+        if self._rolling is not None and not self._rollout.is_warm:
             return "the default versions of the models are being loaded"
         return None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +20,10 @@ import structlog
 
 from models.backends.base import Runner, Tensors
 from services.errors import Busy
-from services.serving.batching import Answer, Call, Dtypes, Outputs, Pieces, Work, cut, execute
+from services.serving.batching import Answer, Call, Dtypes, Outputs, Pieces, Ran, Work, cut
 from services.serving.errors import Abandoned
-from services.serving.stats import PredictionStats, Timing
+from services.serving.execution import execute, parted
+from services.serving.stats import PredictionStats, Timing, clock_ns
 
 INLINE_S = 0.001
 """A batch expected to take longer than this leaves the event loop to others."""
@@ -62,6 +62,10 @@ class LoadedRunner:
         self.size_bytes = size_bytes
         self.on_close: Callable[[], None] = lambda: None
         """Called once its memory has been given back."""
+        self.on_use: Callable[[], object] = lambda: None
+        """Called for each batch."""
+        self.retired = False
+        """Whether it takes no more calls."""
         self.stats: PredictionStats | None = None
         """Where batches are counted."""
         self._runner = runner
@@ -75,7 +79,6 @@ class LoadedRunner:
         self._busy = False
         """Whether a batch runs or is about to."""
         self._thread: ThreadPoolExecutor | None = None
-        self._retired = False
 
     def limit_wait(self, queue_limit_s: float) -> None:
         """From now on, refuse whoever would wait longer."""
@@ -120,20 +123,26 @@ class LoadedRunner:
 
         Raises `Busy` if it would have to wait longer than the limit, or than its own deadline.
         """
-        loop = asyncio.get_running_loop()
+        call.asked_ns = clock_ns()
         if self._effort > self._ample or (call.deadline is not None and self._waiting):
-            self._refuse_if_late(call, loop)
+            self._refuse_if_late(call)
         if call.deadline is not None:
+            loop = asyncio.get_running_loop()
             call.timer = loop.call_at(call.deadline, self._expire, call)
         if call.rows > self._max_rows:
             call.pieces = Pieces(call, self._max_rows)
             for piece in call.pieces.calls:
-                self._enqueue(piece)
+                piece.asked_ns = call.asked_ns
+            self._queue.extend(call.pieces.calls)
+            self._effort += sum(piece.effort for piece in call.pieces.calls)
+            self._waiting += len(call.pieces.calls)
         else:
-            self._enqueue(call)
+            self._queue.append(call)
+            self._effort += call.effort
+            self._waiting += 1
         if not self._busy:
             self._busy = True
-            loop.call_soon(self._next)
+            asyncio.get_running_loop().call_soon(self._next)
 
     def drop(self, call: Work) -> bool:
         """Take a call back. → False if it has begun, or has been answered."""
@@ -149,24 +158,16 @@ class LoadedRunner:
             return False
         call.begun = True
         self._queue.remove(call)
-        self._account(call)
-        return True
-
-    def _refuse_if_late(self, call: Work, loop: asyncio.AbstractEventLoop) -> None:
-        wait_s = self.pace.expected_s(self._effort)
-        late = call.deadline is not None and loop.time() + wait_s > call.deadline
-        if late or wait_s > self._queue_limit_s:
-            raise Busy(f"the model is busy for the next {wait_s:.1f} s", retry_after_s=wait_s)
-
-    def _enqueue(self, call: Work) -> None:
-        call.asked_ns = time.perf_counter_ns()
-        self._queue.append(call)
-        self._effort += call.effort
-        self._waiting += 1
-
-    def _account(self, call: Work) -> None:
         self._effort -= call.effort
         self._waiting -= 1
+        return True
+
+    def _refuse_if_late(self, call: Work) -> None:
+        wait_s = self.pace.expected_s(self._effort)
+        now = asyncio.get_running_loop().time()
+        late = call.deadline is not None and now + wait_s > call.deadline
+        if late or wait_s > self._queue_limit_s:
+            raise Busy(f"the model is busy for the next {wait_s:.1f} s", retry_after_s=wait_s)
 
     def _expire(self, call: Work) -> None:
         if self.drop(call):
@@ -178,56 +179,63 @@ class LoadedRunner:
         if not self._queue:
             self._rest()
             return
+        self.on_use()
         batch = cut(self._queue, self._max_rows)
-        effort = 0
+        effort = rows = 0
         for call in batch:
             call.begun = True
             effort += call.effort
+            rows += call.rows
+            if call.timer is not None:
+                call.timer.cancel()
         if self.pace.expected_s(effort) <= INLINE_S:
-            self._finish(batch, execute(self._runner, batch))
+            self._finish(batch, effort, execute(self._runner, batch, rows))
         else:
-            self._hand_over(batch)
+            self._hand_over(batch, effort, rows)
 
-    def _hand_over(self, batch: Sequence[Work]) -> None:
+    def _hand_over(self, batch: Sequence[Work], effort: int, rows: int) -> None:
         loop = asyncio.get_running_loop()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict")
 
         def work() -> None:
-            answers = execute(self._runner, batch)
+            ran = execute(self._runner, batch, rows)
             with contextlib.suppress(RuntimeError):  # the event loop may have ended meanwhile
-                loop.call_soon_threadsafe(self._finish, batch, answers)
+                loop.call_soon_threadsafe(self._finish, batch, effort, ran)
 
         self._thread.submit(work)
 
-    def _finish(self, batch: Sequence[Work], answers: Sequence[Answer]) -> None:
-        rows = 0
-        for call in batch:
-            rows += call.rows
-            self._effort -= call.effort
+    def _finish(self, batch: Sequence[Work], effort: int, ran: Ran | list[Answer]) -> None:
+        self._effort -= effort
         self._waiting -= len(batch)
-        if self.stats is not None:
-            self.stats.ran(rows, batch[0].infer_ns)
-        for call, answer in zip(batch, answers, strict=True):
-            if call.timer is not None:
-                call.timer.cancel()
-            try:
-                call.answered(answer)
-            except Exception:  # of one client's connection; the others are owed their answers
-                log.exception("answer_not_delivered")
+        if not isinstance(ran, Ran):
+            self._tell(batch, ran)
+        else:
+            if self.stats is not None:
+                self.stats.ran(ran.rows, ran.spent_ns)
+            if ran.group is None or not ran.group.answer(batch, ran):
+                _deliver(batch, parted(batch, ran))
         if self._queue:
             asyncio.get_running_loop().call_soon(self._next)
         else:
             self._rest()
 
+    def _tell(self, batch: Sequence[Work], answers: Sequence[Answer]) -> None:
+        """Of calls that were run one by one."""
+        if self.stats is not None:
+            for call, answer in zip(batch, answers, strict=True):
+                if not isinstance(answer, Exception):
+                    self.stats.ran(call.rows, call.infer_ns)
+        _deliver(batch, answers)
+
     def _rest(self) -> None:
         self._busy = False
-        if self._retired:
+        if self.retired:
             self._close()
 
     def retire(self) -> None:
         """Give the memory back as soon as the last of those that wait has its answer."""
-        self._retired = True
+        self.retired = True
         if not self._busy:
             self._close()
 
@@ -236,6 +244,14 @@ class LoadedRunner:
             self._thread.shutdown(wait=False)
         self._runner.close()
         self.on_close()
+
+
+def _deliver(batch: Sequence[Work], answers: Sequence[Answer]) -> None:
+    for call, answer in zip(batch, answers, strict=True):
+        try:
+            call.answered(answer)
+        except Exception:  # of one client's connection; the others are owed their answers
+            log.exception("answer_not_delivered")
 
 
 def _settle(future: asyncio.Future[Outputs], answer: Answer) -> None:

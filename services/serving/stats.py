@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Upper bounds of the histogram of a prediction's whole time in the service."""
 BUCKETS_NS = tuple(round(bound * 1e9) for bound in BUCKETS_S)
+
+clock_ns = time.monotonic_ns
+"""The one clock of all that is timed on the hot path, where a reading serves all who need it."""
 
 
 class Timing:
@@ -21,12 +25,12 @@ class Timing:
     __slots__ = ("infer_ns", "input_ns", "queue_ns", "started")
 
     def __init__(self) -> None:
-        self.started = time.perf_counter_ns()
+        self.started = clock_ns()
         self.input_ns = self.queue_ns = self.infer_ns = 0
 
     def parsed(self) -> None:
         """The request has been read and turned into arrays."""
-        self.input_ns = time.perf_counter_ns() - self.started
+        self.input_ns = clock_ns() - self.started
 
 
 @dataclass(slots=True)
@@ -42,7 +46,7 @@ class PredictionStats:
     success_ns: int = 0
     failure_ns: int = 0
     last_ns: int = 0
-    """When the latest prediction was, by `perf_counter_ns`; 0 for never."""
+    """When the latest prediction was, by `clock_ns`; 0 for never."""
     batches: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     """By rows: how many batches were run, and the nanoseconds that they took."""
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
@@ -61,10 +65,10 @@ class PredictionStats:
         """Milliseconds since 1970; 0 for never."""
         if not self.last_ns:
             return 0
-        return (time.time_ns() - time.perf_counter_ns() + self.last_ns) // 1_000_000
+        return (time.time_ns() - clock_ns() + self.last_ns) // 1_000_000
 
     def succeeded(self, timing: Timing, rows: int) -> None:
-        self.last_ns = time.perf_counter_ns()
+        self.last_ns = clock_ns()
         total = self.last_ns - timing.started
         self.rows += rows
         self.queue_ns += timing.queue_ns
@@ -72,6 +76,19 @@ class PredictionStats:
         self.infer_ns += timing.infer_ns
         self.success_ns += total
         self.buckets[bisect_left(BUCKETS_NS, total)] += 1
+
+    def succeeded_together(
+        self, totals: Sequence[int], rows: int, *, input_ns: int, queue_ns: int, infer_ns: int
+    ) -> None:
+        """Predictions that were one batch: `totals` is how long each took as a whole, the others
+        are sums over all of them."""
+        self.last_ns = clock_ns()
+        self.rows += rows
+        self.queue_ns += queue_ns
+        self.input_ns += input_ns
+        self.infer_ns += infer_ns
+        self.success_ns += sum(totals)
+        spread(self.buckets, totals)
 
     def ran(self, rows: int, infer_ns: int) -> None:
         """One batch, which may be of several predictions or a part of one."""
@@ -81,7 +98,7 @@ class PredictionStats:
 
     def failed(self, timing: Timing) -> None:
         self.failures += 1
-        self.failure_ns += time.perf_counter_ns() - timing.started
+        self.failure_ns += clock_ns() - timing.started
 
     def add(self, other: PredictionStats) -> None:
         """Take in another backend's figures, for a version's sum."""
@@ -123,6 +140,17 @@ class PredictionStats:
                 for rows, (count, ns) in sorted(self.batches.items())
             ],
         }
+
+
+def spread(buckets: list[int], totals: Sequence[int]) -> None:
+    """Count durations into their buckets: all at once where they are in the same, as those of one
+    batch mostly are."""
+    first, last = bisect_left(BUCKETS_NS, min(totals)), bisect_left(BUCKETS_NS, max(totals))
+    if first == last:
+        buckets[first] += len(totals)
+        return
+    for total in totals:
+        buckets[bisect_left(BUCKETS_NS, total)] += 1
 
 
 def _duration(count: int, ns: int) -> dict[str, int]:

@@ -7,7 +7,8 @@ these bytes, and a body that has them needs no more than its numbers read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +32,7 @@ WIDE: np.dtype[Any] = np.dtype(np.float64)
 integers are left to a whole parse, which does."""
 
 Arrays = dict[str, NDArray[Any]]
+Buffer = bytes | memoryview
 
 
 class _Source(NamedTuple):
@@ -49,9 +51,35 @@ class Known:
     """Without its inputs."""
     sources: tuple[_Source, ...]
     size: int
-    """Of the raw bytes behind the JSON."""
-    route: Any = None
+    """Bytes of the inputs: behind the JSON, or what its numbers are read into."""
+    routes: dict[Any, Any] = field(default_factory=dict[Any, Any])
     """Whoever answers such requests keeps here what its answers have in common."""
+
+    def arrays(self, values: Buffer) -> Arrays:
+        """The inputs of one request, floats perhaps wider than the model's."""
+        return {
+            name: np.frombuffer(values, dtype, numbers, offset).reshape(shape)
+            for name, dtype, numbers, offset, shape in self.sources
+        }
+
+    def joined(self, several: Sequence[Buffer], dtypes: Mapping[str, np.dtype[Any]]) -> Arrays:
+        """The inputs of several requests, one behind the other, as the model takes them.
+
+        Raises `FloatingPointError` for numbers that its datatype cannot hold.
+        """
+        name, dtype, numbers, _, shape = self.sources[0]
+        if len(self.sources) > 1 or not numbers:
+            each = [self.arrays(values) for values in several]
+            return {
+                name: np.concatenate([one[name] for one in each], dtype=dtypes[name])
+                for name in each[0]
+            }
+        values = several[0] if len(several) == 1 else b"".join(several)
+        array = np.frombuffer(values, dtype).reshape(-1, *shape[1:])
+        if dtype is dtypes[name]:
+            return {name: array}
+        with np.errstate(over="raise"):
+            return {name: array.astype(dtypes[name], casting="same_kind")}
 
 
 class Plans:
@@ -62,14 +90,26 @@ class Plans:
         self._parser = simdjson.Parser()
 
     def match(self, body: bytes, head_size: int | None) -> tuple[Known, Arrays] | None:
-        """→ what is known of the request, and its inputs, floats perhaps wider than the model's;
-        None if there was none like it, or its numbers are not as they should be."""
+        """→ what is known of the request, and its inputs as `Known.arrays` has them; None if there
+        was none like it, or its numbers are not as they should be."""
+        found = self.find(body, 0, head_size)
+        return None if found is None else (found[0], found[0].arrays(found[1]))
+
+    def find(self, data: bytes, start: int, head_size: int | None) -> tuple[Known, Buffer] | None:
+        """The same for a body that starts somewhere in `data`, with its inputs left as they are:
+        what several have sent is made arrays of at once, by `Known.joined`."""
         if head_size is not None:
-            return self._match_raw(body, head_size) if head_size >= 0 else None
-        start = body.find(b"[", body.find(KEY))
-        inner, end = _within(body, start)
-        known = self._known.get((body[:inner], body[end:]))
-        return None if known is None else self._match_json(known, body[start:end])
+            if head_size < 0:
+                return None
+            values = start + head_size
+            known = self._known.get(data[start:values])
+            if known is None or values + known.size != len(data):
+                return None
+            return known, data[values:]
+        opening = data.find(b"[", data.find(KEY, start))
+        inner, end = _within(data, opening)
+        known = self._known.get((data[start:inner], data[end:]))
+        return None if known is None else self._read_json(known, data[opening:end])
 
     def learn(self, request: InferRequest, body: bytes, head_size: int | None) -> Known:
         """`request` is what `parse` made of `body`, which no plan has matched. → what is known of
@@ -83,26 +123,14 @@ class Plans:
         self._known[key] = known
         return known
 
-    def _match_raw(self, body: bytes, head_size: int) -> tuple[Known, Arrays] | None:
-        known = self._known.get(body[:head_size])
-        if known is None or head_size + known.size != len(body):
-            return None
-        return known, {
-            name: np.frombuffer(body, dtype, numbers, head_size + offset).reshape(shape)
-            for name, dtype, numbers, offset, shape in known.sources
-        }
-
-    def _match_json(self, known: Known, text: bytes) -> tuple[Known, Arrays] | None:
-        source = known.sources[0]
+    def _read_json(self, known: Known, text: bytes) -> tuple[Known, Buffer] | None:
         try:
             numbers: Any = self._parser.parse(text)
-            buffer = np.frombuffer(numbers.as_buffer(of_type="d"), source.dtype)
+            values: Buffer = memoryview(numbers.as_buffer(of_type="d"))
         except (ValueError, TypeError, RuntimeError, AttributeError):
             self._parser = simdjson.Parser()  # the traceback may still hold the last document
             return None
-        if len(buffer) != source.numbers:
-            return None
-        return known, {source.name: buffer.reshape(source.shape)}
+        return (known, values) if values.nbytes == known.size else None
 
 
 def _numbers(body: bytes) -> tuple[int, int] | None:
@@ -152,7 +180,7 @@ def _json(request: InferRequest, body: bytes) -> tuple[tuple[bytes, bytes], Know
     if array.dtype.char not in FLOATS:
         return None
     source = _Source(name, WIDE, array.size, 0, array.shape)
-    return (before, after), Known(_without_inputs(request), (source,), 0)
+    return (before, after), Known(_without_inputs(request), (source,), array.size * WIDE.itemsize)
 
 
 def _without_inputs(request: InferRequest) -> InferRequest:

@@ -1,0 +1,214 @@
+"""A request of the short way, and what it has in common with others like it."""
+
+from __future__ import annotations
+
+from asyncio import get_running_loop
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from api.http_stats import HttpStats, RouteStats
+from api.infer import Answer, refusal
+from models.rows import Tensors, effort
+from services.errors import ServiceError
+from services.serving import batching
+from services.serving.batching import Group, Ran, Work
+from services.serving.cache import Key
+from services.serving.prediction import earliest
+from services.serving.runners import LoadedRunner
+from services.serving.stats import PredictionStats, clock_ns
+from services.serving.v2_plans import Buffer, Known
+from services.serving.v2_template import Template
+from services.serving.versions import ServedVersion
+
+log = structlog.get_logger(__name__)
+
+Stats = Callable[[ServedVersion, str], PredictionStats]
+
+
+class Client(Protocol):
+    """Whom the answer goes to. Both say when they have sent it, by `clock_ns`; 0 for not at all."""
+
+    exchange: Exchange | None
+    """To be told when the client goes away before it has its answer."""
+
+    def succeed(
+        self, own_id: bytes, opening: bytes, values: bytes, closing: bytes, head_length: int | None
+    ) -> int:
+        """The body is in three parts; `head_length`: of its JSON, where binary tensors follow."""
+        ...
+
+    def refuse(self, answer: Answer, own_id: bytes) -> int: ...
+
+
+class Counted:
+    """How requests to one template of a path are counted."""
+
+    __slots__ = ("_stats", "_template", "successes")
+
+    def __init__(self, stats: HttpStats, template: str) -> None:
+        self._stats = stats
+        self._template = template
+        self.successes: RouteStats = stats.of("POST", template, 200)
+
+    def refuse(self, client: Client, error: Exception, own_id: bytes, started: int) -> None:
+        answer = refusal(error, own_id)
+        ended = client.refuse(answer, own_id)
+        if ended:
+            status = self._stats.of("POST", self._template, answer.status)
+            status.add((ended - started) / 1e9)
+
+
+class Route(Group):
+    """What requests with the same plan have in common, to one template of a path."""
+
+    __slots__ = (
+        "counted",
+        "dtypes",
+        "effort",
+        "key",
+        "known",
+        "rows",
+        "runner",
+        "stats",
+        "template",
+        "timeout_us",
+    )
+
+    def __init__(
+        self,
+        served: ServedVersion,
+        known: Known,
+        inputs: Tensors,
+        stats_of: Stats,
+        counted: Counted,
+    ) -> None:
+        """`inputs`: of one of the requests, which have the same shapes in all.
+
+        Raises `ServiceError` where the backend that they ask for may not answer.
+        """
+        request = known.request
+        backend = served.backend_for(request.backend, request.rows)
+        self.known = known
+        self.rows = request.rows
+        self.timeout_us = request.timeout_us
+        self.dtypes = served.dtypes
+        self.key = Key(served.name, served.version, backend)
+        self.runner: LoadedRunner | None = None
+        """As of the latest request."""
+        self.stats = stats_of(served, backend)
+        self.counted = counted
+        self.template = Template(request, served, backend)
+        self.effort = effort(inputs, self.rows) if served.takes_sequences else self.rows
+
+    def merged(self, batch: Sequence[Exchange]) -> Tensors:
+        return self.known.joined([one.values for one in batch], self.dtypes)
+
+    def answer(self, batch: Sequence[Exchange], ran: Ran) -> bool:
+        try:
+            alike = self.template.encode_all(ran.outputs, len(batch))
+        except Exception:  # whichever of them it is of, it will be raised for that one again
+            return False
+        if alike is None:
+            return False
+        opening, values, closing, head_length = alike
+        sent: list[int] = []
+        unsent: list[int] = []
+        for one, own in zip(batch, values, strict=True):
+            try:
+                ended = one.client.succeed(one.own_id, opening, own, closing, head_length)
+            except Exception:  # of one client's connection; the others are owed their answers
+                log.exception("answer_not_delivered")
+                ended = 0
+            if ended:
+                sent.append(ended - one.started)
+            else:
+                unsent.append(clock_ns() - one.started)
+        self._count(batch, ran, sent, unsent)
+        return True
+
+    def _count(
+        self, batch: Sequence[Exchange], ran: Ran, sent: list[int], unsent: list[int]
+    ) -> None:
+        """How long each has taken, by whether its client was still there."""
+        if sent:
+            self.counted.successes.add_all(sent)
+        asked = sum([one.asked_ns for one in batch])
+        self.stats.succeeded_together(
+            sent + unsent,
+            ran.rows,
+            input_ns=asked - sum([one.started for one in batch]),
+            queue_ns=len(batch) * ran.started - asked,
+            infer_ns=len(batch) * ran.spent_ns,
+        )
+
+
+class Exchange(Work):
+    """A request under way."""
+
+    __slots__ = ("_given", "client", "own_id", "route", "runner", "values")
+
+    def __init__(
+        self,
+        client: Client,
+        own_id: bytes,
+        started: int,
+        route: Route,
+        runner: LoadedRunner,
+        values: Buffer,
+        given: Tensors | None,
+    ) -> None:
+        """`values` are the inputs as `Plans.find` has found them, unless they are `given`."""
+        # As `Work` does it, without one more call: this is what most requests go through.
+        self.client = client
+        self.own_id = own_id
+        self.started = started
+        self.route = route
+        self.group = route if given is None else None
+        self.runner = runner
+        self.values = values
+        self._given = given
+        self.rows = route.rows
+        self.effort = route.effort
+        self.dtypes = route.dtypes
+        self.deadline = self.pieces = self.timer = None
+        self.begun = False
+
+    @property
+    def inputs(self) -> Tensors:
+        return self.route.known.arrays(self.values) if self._given is None else self._given
+
+    def submit(self, timeout_s: float | None) -> None:
+        """`timeout_s`: the client's patience by its headers. Raises `Busy`."""
+        if self.route.timeout_us is not None:
+            timeout_s = earliest(self.route.timeout_us, timeout_s)
+        if timeout_s is not None:
+            self.deadline = get_running_loop().time() + timeout_s
+        try:
+            self.runner.submit(self)
+        except ServiceError:
+            self.route.stats.failed(self)
+            raise
+
+    def answered(self, answer: batching.Answer) -> None:
+        """By itself, and not as one of many that are alike."""
+        route = self.route
+        self.input_ns = self.asked_ns - self.started
+        if isinstance(answer, Exception):
+            route.stats.failed(self)
+            route.counted.refuse(self.client, answer, self.own_id, self.started)
+            return
+        try:
+            body, head_length = route.template.encode(answer)
+        except Exception as error:  # NaN that JSON cannot hold, say
+            route.counted.refuse(self.client, error, self.own_id, self.started)
+            return
+        route.stats.succeeded(self, self.rows)
+        ended = self.client.succeed(self.own_id, body, b"", b"", head_length)
+        if ended:
+            route.counted.successes.add((ended - self.started) / 1e9)
+
+    def drop(self) -> None:
+        """Nobody waits for the answer any more."""
+        self.runner.drop(self)

@@ -6,20 +6,23 @@ database and not over HTTP.
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.db import migrate as migrations
 from services.db.engine import Database
 from services.db.tables import ApiKey
-from services.errors import ServiceError
+from services.errors import ServiceError, Unavailable
 from services.keys import Keys, Scope
 from services.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="API keys")
+LOOK_S = 1.0
 app.add_typer(keys, name="keys")
 
 
@@ -44,6 +47,28 @@ def migrate() -> None:
         migrations.upgrade(db)
     except ServiceError as error:
         _fail(error)
+    finally:
+        db.close()
+
+
+@app.command()
+def wait(
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", min=0, help="Seconds until it gives up, with status 1")
+    ] = 900,
+) -> None:
+    """Wait until a `migrate` elsewhere has brought the database to the present schema."""
+    db = _database()
+    until = time.monotonic() + timeout_s
+    said = None
+    try:
+        while missing := _missing(db):
+            if time.monotonic() >= until:
+                _fail(Unavailable(f"gave up after {timeout_s:g} s: {missing}"))
+            if missing != said:
+                typer.echo(f"waiting: {missing}", err=True)
+            said = missing
+            time.sleep(min(LOOK_S, timeout_s))
     finally:
         db.close()
 
@@ -102,6 +127,14 @@ def _migrated() -> Database:
         db.close()
         _fail(error)
     return db
+
+
+def _missing(db: Database) -> str | None:
+    """What keeps a process of this release from starting."""
+    try:
+        return None if migrations.is_current(db) else "the database lacks the present schema"
+    except SQLAlchemyError:
+        return "the database does not answer"
 
 
 def _state(row: ApiKey) -> str:

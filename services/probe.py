@@ -12,7 +12,8 @@ import urllib.request
 from pathlib import Path
 
 SILENT_S = 60.0
-"""A worker touches its lock file with each heartbeat that reached the database."""
+"""A worker touches its lock file with each heartbeat, also one that found no database: that is
+the database's illness, and a worker waits for it."""
 TIMEOUT_S = 4.0
 
 

@@ -7,6 +7,7 @@ them. What is there already is left as it is.
 
 from __future__ import annotations
 
+import json
 import secrets
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ BYTES = 32
 
 
 def make(directory: Path) -> None:
-    """`postgres_password`, `redis_password`, and the settings made of them."""
+    """A password for each part, and the settings and files made of them."""
     directory.mkdir(parents=True, exist_ok=True)
     postgres, redis = _once(directory, "postgres_password"), _once(directory, "redis_password")
     urls = {
@@ -26,6 +27,18 @@ def make(directory: Path) -> None:
     }
     for name, url in urls.items():
         _write(directory / name, url)
+    _once(directory, "grafana_password")
+    key, secret = _once(directory, "s3_key"), _once(directory, "s3_secret")
+    _write(directory / "s3.json", _identities(key, secret))
+    lines = ("[default]", f"aws_access_key_id = {key}", f"aws_secret_access_key = {secret}", "")
+    _write(directory / "aws_credentials", "\n".join(lines))
+
+
+def _identities(key: str, secret: str) -> str:
+    """Who may use the S3 server, as SeaweedFS reads it."""
+    credentials = [{"accessKey": key, "secretKey": secret}]
+    owner = {"name": "torchkiln", "credentials": credentials, "actions": ["Admin"]}
+    return json.dumps({"identities": [owner]})
 
 
 def _once(directory: Path, name: str) -> str:

@@ -15,8 +15,8 @@ from tests.chaos.kills import TRAINING, VICTIMS, Kill, Killing, Victim
 from tests.chaos.stacks import BRISK, DEFAULTS, EMBEDDED, EXACT, SERVERS, WORKER, Stack
 from tests.chaos.trainings import TRAININGS, Trainings
 
-KILLS = {EMBEDDED: 9, SERVERS: 6}
-LANES = 4
+KILLS = {EMBEDDED: 50, SERVERS: 25}
+LANES = 5
 """Trainings at a time, each with a worker of its own; one more worker stands by."""
 ONE_THREAD = {"TORCHKILN_THREADS_PER_JOB": "1"}
 

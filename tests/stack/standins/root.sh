@@ -6,7 +6,7 @@ image=$1
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-packages=ca-certificates,curl,gosu,nginx-light,postgresql,python3,python3-pip,python3-venv,redis-server
+packages=ca-certificates,curl,gosu,nginx-light,postgresql,prometheus,python3,python3-pip,python3-venv,redis-server
 debootstrap --variant=minbase --include="$packages" bookworm "$root" "$mirror" >&2
 # Certificates of this machine, so that pip reaches its index through whatever stands between.
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"

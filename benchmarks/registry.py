@@ -17,6 +17,7 @@ from services.container import Container
 from services.db import migrate
 from services.db.tables import Benchmark, Job
 from services.publications import NewVersion, Origin, StoredFile, insert_version
+from services.queue import QueueName
 from services.settings import Settings
 
 
@@ -26,6 +27,9 @@ class Nobody:
     def wake_job(self, job: Job) -> None: ...
 
     def wake_benchmark(self, benchmark: Benchmark) -> None: ...
+
+    def waiting(self) -> dict[QueueName, int]:
+        return {"cpu": 0, "gpu": 0}
 
     def ping(self) -> None: ...
 

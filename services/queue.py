@@ -7,7 +7,9 @@ first one: a process that only serves models never needs it.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import redis
 import structlog
@@ -27,6 +29,11 @@ else:
 RUN_JOB = "torchkiln.run_job"
 RUN_BENCHMARK = "torchkiln.run_benchmark"
 QueueName = Literal["cpu", "gpu"]
+QUEUES: tuple[QueueName, ...] = get_args(QueueName)
+PRIORITIES = range(10)
+SEPARATOR = "\x06\x16"
+"""Between a queue's name and a priority other than 0 in the name of a list (kombu's Redis
+transport, `Channel.sep`)."""
 
 log: Any = structlog.get_logger(__name__)
 
@@ -35,6 +42,10 @@ class Queue(Protocol):
     def wake_job(self, job: Job) -> None: ...
 
     def wake_benchmark(self, benchmark: Benchmark) -> None: ...
+
+    def waiting(self) -> Mapping[QueueName, int]:
+        """Messages that no worker has fetched yet. Raises `Unavailable`."""
+        ...
 
     def ping(self) -> None:
         """Raises `Unavailable` when the broker does not answer."""
@@ -65,7 +76,7 @@ def celery_app(redis_url: str) -> celery.Celery:
             "socket_keepalive": True,
             "health_check_interval": 15,
             "queue_order_strategy": "priority",
-            "priority_steps": list(range(10)),
+            "priority_steps": list(PRIORITIES),
             # Without this a publish to a dead broker retries for minutes inside the transport.
             "max_retries": 0,
             "retry_on_timeout": False,
@@ -103,13 +114,31 @@ class CeleryQueue:
                 self._app = celery_app(self._url)
             return self._app
 
+    def waiting(self) -> Mapping[QueueName, int]:
+        with _answering():
+            return {queue: sum(map(self._length, _lists(queue))) for queue in QUEUES}
+
+    def _length(self, name: str) -> int:
+        return self._redis.llen(name)
+
     def ping(self) -> None:
-        try:
+        with _answering():
             self._redis.ping()
-        except (redis.RedisError, OSError) as error:
-            raise Unavailable("the broker does not answer", code="broker_unavailable") from error
 
     def close(self) -> None:
         self._redis.close()
         if self._app is not None:
             self._app.close()
+
+
+def _lists(queue: QueueName) -> Sequence[str]:
+    """The lists in Redis that a queue is made of, one for each priority."""
+    return [f"{queue}{SEPARATOR}{priority}" if priority else queue for priority in PRIORITIES]
+
+
+@contextmanager
+def _answering() -> Generator[None]:
+    try:
+        yield
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable("the broker does not answer", code="broker_unavailable") from error

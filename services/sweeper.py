@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select, true, update
 
 from services import leases
 from services.attempts import Attempts
@@ -21,8 +21,9 @@ from services.leases import Grip, Work
 from services.queue import Queue
 from services.settings import Settings
 
-WAKE_UPS_PER_SWEEP = 100
-"""The oldest of the most urgent are sent again; the rest get their turn when these are claimed."""
+WAITING_WAKE_UPS = 100
+"""Messages in a queue from which on none is sent again: workers that are busy will come to these,
+and each sweep would add to them. The most urgent are sent first, the oldest of them."""
 
 log: Any = structlog.get_logger(__name__)
 
@@ -58,13 +59,16 @@ class Sweeper:
         """Send again what is due, if the broker answers: each message to one that is out of reach
         takes seconds to fail, and leases have to be swept meanwhile."""
         try:
-            self._queue.ping()
+            waiting = self._queue.waiting()
         except Unavailable:  # which the consumer has told already
             return 0
-        jobs = self._wake(Job, [Job.priority.desc(), Job.created_at.asc()], self._queue.wake_job)
-        return jobs + self._wake(
-            Benchmark, [Benchmark.created_at.asc()], self._queue.wake_benchmark
-        )
+        room = {queue: WAITING_WAKE_UPS - count for queue, count in waiting.items()}
+        on_gpu, urgency = Job.device.startswith("cuda"), [Job.priority.desc(), Job.created_at.asc()]
+        sent = 0
+        for which, most in ((on_gpu, room["gpu"]), (~on_gpu, room["cpu"])):
+            sent += self._wake(Job, which, urgency, self._queue.wake_job, most)
+        oldest, wake = [Benchmark.created_at.asc()], self._queue.wake_benchmark
+        return sent + self._wake(Benchmark, true(), oldest, wake, room["cpu"])
 
     def _end_lapsed_jobs(self) -> int:
         with self._db.read() as session:
@@ -90,15 +94,22 @@ class Sweeper:
         return status
 
     def _wake(
-        self, table: type[Work], order: Sequence[ColumnElement[Any]], wake: Callable[[Work], None]
+        self,
+        table: type[Work],
+        which: ColumnElement[bool],
+        order: Sequence[ColumnElement[Any]],
+        wake: Callable[[Work], None],
+        most: int,
     ) -> int:
+        if most <= 0:
+            return 0
         with self._db.write() as session:
             now = self._db.now(session)
             rows = session.scalars(
                 select(table)
-                .where(leases.unclaimed(table, now, self._settings.resend_after_s))
+                .where(leases.unclaimed(table, now, self._settings.resend_after_s), which)
                 .order_by(*order)
-                .limit(WAKE_UPS_PER_SWEEP)
+                .limit(most)
             ).all()
             session.execute(
                 update(table)

@@ -11,6 +11,7 @@ from services.container import Container
 from services.db import migrate
 from services.db.tables import Benchmark, Job
 from services.errors import Unavailable
+from services.queue import QueueName
 from services.settings import Settings
 
 
@@ -19,6 +20,7 @@ class RecordingQueue:
 
     def __init__(self) -> None:
         self.woken: list[str] = []
+        self.messages: dict[QueueName, int] = {"cpu": 0, "gpu": 0}
         self.broken = False
 
     def wake_job(self, job: Job) -> None:
@@ -26,6 +28,10 @@ class RecordingQueue:
 
     def wake_benchmark(self, benchmark: Benchmark) -> None:
         self.woken.append(benchmark.id)
+
+    def waiting(self) -> dict[QueueName, int]:
+        self.ping()
+        return dict(self.messages)
 
     def ping(self) -> None:
         if self.broken:

@@ -190,6 +190,20 @@ def test_the_best_the_last_and_the_one_before_are_kept_and_the_last_is_resumed(
     assert [point.key for point in again.resume_points] == [row.key for row in rows]
 
 
+def test_nothing_is_sent_again_while_enough_messages_wait(
+    container: Container, queue: RecordingQueue
+) -> None:
+    on_cpu, on_gpu = factories.submit(container), factories.submit(container, device="cuda")
+    queue.woken.clear()
+    for full, woken in (({"cpu": 100, "gpu": 99}, [on_gpu]), ({"cpu": 0, "gpu": 500}, [on_cpu])):
+        with container.db.write() as session:
+            session.execute(update(Job).values(woken_at=PAST))
+        queue.messages.update(full)
+        container.sweeper.sweep()
+        assert queue.woken == woken
+        queue.woken.clear()
+
+
 def test_a_wake_up_that_was_lost_is_sent_again(container: Container, queue: RecordingQueue) -> None:
     urgent = [factories.submit(container, priority=priority) for priority in (1, 9, 5)]
     queue.woken.clear()

@@ -76,6 +76,14 @@ def test_the_more_urgent_is_in_the_list_that_is_served_first(
     assert set(waiting(broker)) == {"cpu", "cpu\x06\x169"}
 
 
+def test_what_waits_is_counted_over_all_priorities(queue: CeleryQueue) -> None:
+    assert queue.waiting() == {"cpu": 0, "gpu": 0}
+    for priority in range(10):
+        queue.wake_job(job(f"job_{priority}", priority=priority))
+    queue.wake_job(job(device="cuda"))
+    assert queue.waiting() == {"cpu": 10, "gpu": 1}
+
+
 def test_a_broker_that_is_gone_costs_a_message_and_no_error(
     queue: CeleryQueue, broker: valkey.Valkey
 ) -> None:

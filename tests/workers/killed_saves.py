@@ -23,6 +23,7 @@ from services.container import Container
 from services.db import migrate
 from services.job_request import NewJob
 from services.job_state import Outcome
+from services.queue import QueueName
 from services.settings import Settings
 from workers import resume_point
 
@@ -40,6 +41,9 @@ class NoQueue:
     def wake_job(self, job: Any) -> None: ...
 
     def wake_benchmark(self, benchmark: Any) -> None: ...
+
+    def waiting(self) -> dict[QueueName, int]:
+        return {"cpu": 0, "gpu": 0}
 
     def ping(self) -> None: ...
 

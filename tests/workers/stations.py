@@ -13,6 +13,7 @@ from services.events import Event
 from services.job_request import NewJob
 from services.job_views import JobView
 from services.jobs import Jobs
+from services.queue import QueueName
 from services.settings import Settings
 from tests.workers.pipelines import TABLE
 from tests.workers.trainers import TRAINER
@@ -30,6 +31,9 @@ class SilentQueue:
     def wake_job(self, job: Job) -> None: ...
 
     def wake_benchmark(self, benchmark: Benchmark) -> None: ...
+
+    def waiting(self) -> dict[QueueName, int]:
+        return {"cpu": 0, "gpu": 0}
 
     def ping(self) -> None: ...
 

@@ -59,13 +59,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 @pytest.fixture
-def scaled(stack: Compose) -> Generator[Compose]:
-    """Two replicas of the API and two workers; whatever a test takes away is back afterwards."""
+def scaled(stack: Compose) -> Compose:
+    """Two replicas of the API and two workers, also after what a test before has taken away."""
     stack.up(api=2, worker_cpu=2)
     settled(stack)
-    yield stack
-    stack.up(api=2, worker_cpu=2)
-    settled(stack)
+    return stack
 
 
 def settled(compose: Compose) -> None:

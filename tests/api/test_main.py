@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,7 +25,6 @@ from api.main import (
     listen,
 )
 from services.container import Container
-from services.db import migrate
 from services.settings import Settings
 from tests.api.conftest import ROOT, environment, free_port, wait_for
 from tests.services import factories
@@ -232,15 +232,14 @@ def test_an_address_that_is_not_ours_is_named() -> None:
         listen("192.0.2.1", 80)
 
 
-def test_a_database_is_waited_for_a_little(tmp_path: Path) -> None:
+def test_a_database_is_waited_for_a_little(tmp_path: Path, template: Path) -> None:
     """As when it is started at the same time."""
     container = Container(Settings(data_dir=tmp_path / "later"), queue=RecordingQueue())
+    made = tmp_path / "made"
+    made.mkdir()
+    shutil.copy(template, made)
 
-    def appear() -> None:
-        (tmp_path / "later").mkdir()
-        migrate.upgrade(container.db)
-
-    timer = threading.Timer(0.05, appear)
+    timer = threading.Timer(0.05, made.rename, (tmp_path / "later",))
     timer.start()
     try:
         check_database(container, pause_s=0.3)

@@ -33,29 +33,22 @@ def tell(pytestconfig: pytest.Config) -> Tell:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Generator[Compose]:
+def stack(request: pytest.FixtureRequest) -> Generator[Compose]:
     """As `docker compose up` leaves it."""
     if "TORCHKILN_STACK" not in os.environ:
         pytest.skip("the images are made by `make test-stack`")
-    yield from running(Compose(MAIN, SHARE))
+    yield from running(Compose(MAIN, SHARE), request.session)
 
 
-def running(compose: Compose, *services: str) -> Generator[Compose]:
+def running(compose: Compose, session: pytest.Session, *services: str) -> Generator[Compose]:
     try:
         compose.up(*services)
         settled(compose)
         yield compose
     finally:
-        if any(each.failed for each in REPORTS):
+        if session.testsfailed:
             print(compose.logs())
         compose.down()
-
-
-REPORTS: list[pytest.TestReport] = []
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    REPORTS.append(report)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.stack import wheels
@@ -29,29 +30,21 @@ PULL_S = 300
 
 
 def prepare() -> None:
-    """Have every image. What an earlier run has made is kept while its sources are the same."""
-    missing = [image for image in STANDINS if not _current(image)]
+    """Have every image. Docker knows which of those that were made before are as they should be."""
+    missing = [image for image in STANDINS if not _is_real(image)]
     if missing and not all(map(_pull, missing)):
-        _stand_in([image for image in missing if not _current(image)])
+        _stand_in([image for image in missing if not _is_real(image)])
     with wheels.served() as arguments:
         for target in ("api", "worker"):
             _build("deploy/Dockerfile", ROOT, f"torchkiln-{target}", target, arguments)
 
 
-def _current(image: str) -> bool:
-    """Whether it is here, and no stand-in from other sources than today's."""
+def _is_real(image: str) -> bool:
+    """Whether it is here, and no stand-in."""
     label = f'{{{{index .Config.Labels "{LABEL}"}}}}'
     command = ["docker", "image", "inspect", "--format", label, image]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.returncode == 0 and found.stdout.strip() in ("", "<no value>", _sources())
-
-
-def _sources() -> str:
-    """What stand-ins are made of, as a digest."""
-    digest = hashlib.sha256()
-    for file in sorted(FOLDER.iterdir()):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
+    return found.returncode == 0 and found.stdout.strip() in ("", "<no value>")
 
 
 def _pull(image: str) -> bool:
@@ -66,11 +59,11 @@ def _pull(image: str) -> bool:
 def _stand_in(names: list[str]) -> None:
     script = FOLDER / "root.sh"
     root = f"torchkiln-standin-root:{hashlib.sha256(script.read_bytes()).hexdigest()[:12]}"
-    if not _current(root):
+    if not _is_real(root):
         print("test-stack: a Debian root for the stand-ins, a few minutes", flush=True)
         subprocess.run([script, root], check=True, stdout=subprocess.DEVNULL)
     with wheels.served() as arguments:
-        label = ("--label", f"{LABEL}={_sources()}", "--build-arg", f"ROOT={root}")
+        label = ("--label", f"{LABEL}=yes", "--build-arg", f"ROOT={root}")
         for name in names:
             _build("Dockerfile", FOLDER, name, STANDINS[name], (*label, *arguments))
 
@@ -83,4 +76,8 @@ def _build(
     command = ["docker", "build", "--quiet", "--network", "host", "-f", dockerfile]
     command += ["--target", target, "-t", tag, *arguments, "."]
     env = os.environ | {"DOCKER_BUILDKIT": "0"}
-    subprocess.run(command, cwd=context, env=env, check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, cwd=context, env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}\ntest-stack: {tag} could not be built")

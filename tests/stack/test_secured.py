@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.stack import jobs
-from tests.stack.compose import ROOT, SECURED, Compose, docker, free_port, until
+from tests.stack.compose import ROOT, SECURED, Compose, docker, free_port, healthy, until
 from tests.stack.conftest import SHARE, Tell, running
 from tests.stack.test_quickstart import quickstart
 from torchkiln import Client
@@ -76,7 +76,10 @@ class Secured(Compose):
 
 @pytest.fixture(scope="module")
 def secured(
-    stack: Compose, tls: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    stack: Compose,
+    tls: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Generator[Secured]:
     """`stack` is only asked for because it says whether there are images."""
     key_file = tmp_path_factory.mktemp("keys") / "metrics.key"
@@ -87,7 +90,7 @@ def secured(
         key_file.write_text(made.make_key("prometheus", "--scope", "read"))
         for folder in (key_file, *key_file.parents[:2]):
             folder.chmod(0o755)
-        yield from running(made, *SERVICES)
+        yield from running(made, request.session, *SERVICES)
     finally:
         made.down()
 
@@ -126,6 +129,8 @@ def asked(secured: Secured, query: str) -> list[dict[str, Any]]:
 
 def test_prometheus_meets_every_replica_and_answers_the_dashboard(secured: Secured) -> None:
     secured.up(*SERVICES, api=2, worker_cpu=2)
+    (watcher,) = secured.containers("prometheus")
+    until(lambda: healthy(watcher), "Prometheus is healthy")
     until(lambda: len(asked(secured, 'up{job="api"} == 1')) == 2, "both replicas are scraped")
     board = json.loads((ROOT / "deploy/observability/dashboards/torchkiln.json").read_text())
     queries = [each["expr"] for panel in board["panels"] for each in panel.get("targets", [])]

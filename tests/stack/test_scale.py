@@ -30,11 +30,12 @@ def test_jobs_and_predictions_spread(
     assert len(replicas) == 3
     for replica in replicas:
         until(lambda each=replica: healthy(each), "every replica is healthy")
+    before = [served(replica) for replica in replicas]
     submitted = [jobs.submit(client, "spread", {"epochs": 10}) for _ in range(4)]
     with load(scaled.url, model, ROWS) as under:
         under.more(300)
     placed = [jobs.ended(client, job)["attempts"][-1]["worker"] for job in submitted]
     assert len({worker.split("-")[0] for worker in placed}) == 2
-    counts = [served(replica) for replica in replicas]
+    counts = [served(each) - start for each, start in zip(replicas, before, strict=True)]
     assert min(counts) > 0
     tell(f"three replicas served {counts} predictions; four jobs ran on two workers")

@@ -60,7 +60,7 @@ class Container:
         self.deliveries = Deliveries(self.db)
         self.webhook_sender = WebhookSender(self.deliveries, settings)
         self.jobs = Jobs(self.db, self.queue, self.pipelines, self.datasets, settings)
-        self.job_control = JobControl(self.db, self.queue, self.pipelines)
+        self.job_control = JobControl(self.db, self.queue, self.pipelines, self.datasets)
         self.attempts = Attempts(self.db, self.queue, settings)
         self.attempt_files = AttemptFiles(self.db, self.storage)
         self.registry = Registry(self.db, self.storage, self.host)

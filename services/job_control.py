@@ -12,9 +12,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.catalogue import Catalogue
+from services.dataset_fit import dataset_problems
+from services.datasets import Datasets
 from services.db.engine import Database
 from services.db.tables import Attempt, Job
-from services.errors import Conflict
+from services.errors import Conflict, FieldError, Invalid
 from services.job_moves import transition
 from services.job_resume import Resume, go_back_to, new_params, starting_point
 from services.job_state import RESUMABLE, JobStatus, sources
@@ -27,10 +29,13 @@ class JobControl:
     """Every method raises `NotFound`, and `Conflict` (`invalid_state`) that names the state which
     does not allow it."""
 
-    def __init__(self, db: Database, queue: Queue, catalogue: Catalogue) -> None:
+    def __init__(
+        self, db: Database, queue: Queue, catalogue: Catalogue, datasets: Datasets
+    ) -> None:
         self._db = db
         self._queue = queue
         self._catalogue = catalogue
+        self._datasets = datasets
 
     def pause(self, job_id: str) -> JobView:
         """Have a running job save a checkpoint and give its worker back, until it is resumed."""
@@ -45,13 +50,17 @@ class JobControl:
         """Queue the next attempt of a job that was paused, has failed or was cancelled; or take
         back a pause that has not come about yet.
 
-        Raises `NotFound` (`checkpoint_not_found`) and `Invalid` (`invalid_params`) besides.
+        Raises `NotFound` (`checkpoint_not_found`) and `Invalid` (`invalid_params`, or a dataset
+        that was deleted meanwhile) besides.
         """
         wish = wish or Resume()
+        lost = self._dataset_problems(job_id)
         with self._db.write() as session:
             job = existing(session, job_id, lock=True)
             now = self._db.now(session)
             if JobStatus(job.status) in RESUMABLE:
+                if lost:
+                    raise Invalid(f"job {job_id} cannot go on", errors=tuple(lost))
                 self._queue_again(session, job, wish, now)
             elif job.status != JobStatus.PAUSING:
                 raise _refusal("resume", job)
@@ -63,6 +72,12 @@ class JobControl:
         if view.job.status == JobStatus.QUEUED:
             self._queue.wake_job(view.job)
         return view
+
+    def _dataset_problems(self, job_id: str) -> list[FieldError]:
+        """Looked for before the job's row is locked, since no job changes its dataset."""
+        with self._db.read() as session:
+            job = existing(session, job_id)
+        return dataset_problems(self._catalogue.get(job.pipeline), job.dataset, self._datasets)
 
     def _queue_again(self, session: Session, job: Job, wish: Resume, now: datetime) -> None:
         start = starting_point(session, job, wish.checkpoint)

@@ -11,6 +11,7 @@ from services.claims import Claim
 from services.container import Container
 from services.job_request import NewJob
 from services.publications import NewVersion, StoredFile
+from services.uploads import NewUpload
 
 CERTIFIED = {"eager": {"status": "certified"}, "onnxruntime": {"status": "certified"}}
 SIGNATURE = {
@@ -23,6 +24,15 @@ def submit(container: Container, **fields: Any) -> str:
     """→ the id of a new queued job."""
     new = NewJob(**{"pipeline": "binary-classification", **fields})
     return container.jobs.submit(new)[0].job.id
+
+
+def upload(container: Container, content: bytes, **fields: Any) -> str:
+    """→ the id of a new dataset."""
+    file = container.settings.data_dir / "upload"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
+    new = NewUpload(**{"name": "mine", "kind": "csv", **fields})
+    return container.datasets.create(file, new).info.id
 
 
 def running(container: Container, worker: str = "worker-1", **fields: Any) -> Claim:

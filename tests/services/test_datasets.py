@@ -17,7 +17,6 @@ from services.db import migrate
 from services.db.engine import Database
 from services.errors import Busy, Conflict, Invalid, NotFound, Unavailable
 from services.settings import Settings
-from services.uploads import NewUpload
 from tests.services import factories
 from tests.services.conftest import RecordingQueue
 from tests.support.uploads import arrays_bytes, csv_bytes, images_bytes, sequences_bytes
@@ -32,21 +31,12 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     made.close()
 
 
-def upload(container: Container, content: bytes, **fields: Any) -> str:
-    """→ the id of a new dataset."""
-    file = container.settings.data_dir / "upload"
-    file.parent.mkdir(exist_ok=True)
-    file.write_bytes(content)
-    new = NewUpload(**{"name": "mine", "kind": "csv", **fields})
-    return container.datasets.create(file, new).info.id
-
-
 def stored(container: Container) -> list[Path]:
     return [*(container.settings.files_dir / "datasets").glob("*/*")]
 
 
 def test_an_upload_is_kept_as_it_was_understood(container: Container) -> None:
-    dataset_id = upload(container, csv_bytes())
+    dataset_id = factories.upload(container, csv_bytes())
     view = container.datasets.get(dataset_id)
     assert view.available
     assert view.upload is not None
@@ -62,7 +52,7 @@ def test_an_upload_is_kept_as_it_was_understood(container: Container) -> None:
 
 def test_a_refused_upload_leaves_nothing(container: Container) -> None:
     with pytest.raises(Invalid) as caught:
-        upload(container, csv_bytes(), target="z")
+        factories.upload(container, csv_bytes(), target="z")
     assert caught.value.code == "invalid_dataset"
     assert [error.field for error in caught.value.errors] == ["target"]
     assert stored(container) == []
@@ -80,7 +70,7 @@ def test_an_upload_whose_row_cannot_be_written_leaves_no_file(
 
     monkeypatch.setattr(Database, "write", broken)
     with pytest.raises(Unavailable):
-        upload(container, csv_bytes())
+        factories.upload(container, csv_bytes())
     assert stored(container) == []
 
 
@@ -98,7 +88,7 @@ def test_no_more_uploads_are_unpacked_at_once_than_there_is_memory_for(
     monkeypatch.setattr(uploads, "parse", slow)
     monkeypatch.setattr(taking_in, "PATIENCE_S", 0.0)
     threads = [
-        threading.Thread(target=upload, args=(container, csv_bytes()))
+        threading.Thread(target=factories.upload, args=(container, csv_bytes()))
         for _ in range(taking_in.AT_ONCE)
     ]
     for thread in threads:
@@ -106,16 +96,16 @@ def test_no_more_uploads_are_unpacked_at_once_than_there_is_memory_for(
     for _ in threads:
         begun.acquire()
     with pytest.raises(Busy):
-        upload(container, csv_bytes())
+        factories.upload(container, csv_bytes())
     go.set()
     for thread in threads:
         thread.join()
-    upload(container, csv_bytes())
+    factories.upload(container, csv_bytes())
     assert len(stored(container)) == taking_in.AT_ONCE + 1
 
 
 def test_pages_go_from_the_built_in_ones_to_the_oldest_upload(container: Container) -> None:
-    ids = [upload(container, csv_bytes()) for _ in range(3)]
+    ids = [factories.upload(container, csv_bytes()) for _ in range(3)]
     expected = [*BUILTIN, *ids[::-1]]
     found: list[str] = []
     after = None
@@ -132,7 +122,7 @@ def test_pages_go_from_the_built_in_ones_to_the_oldest_upload(container: Contain
 
 
 def test_an_upload_stays_as_long_as_a_job_needs_it(container: Container) -> None:
-    dataset_id = upload(container, csv_bytes())
+    dataset_id = factories.upload(container, csv_bytes())
     jobs = [factories.submit(container, dataset=dataset_id) for _ in range(2)]
     factories.claimed(container, jobs[0])
     for job in jobs:
@@ -145,7 +135,7 @@ def test_an_upload_stays_as_long_as_a_job_needs_it(container: Container) -> None
 
 
 def test_what_was_deleted_is_gone(container: Container) -> None:
-    dataset_id = upload(container, csv_bytes())
+    dataset_id = factories.upload(container, csv_bytes())
     container.job_control.cancel(factories.submit(container, dataset=dataset_id))
     container.datasets.delete(dataset_id)
     assert stored(container) == []
@@ -165,7 +155,7 @@ def test_what_is_built_in_stays(container: Container) -> None:
 
 
 def test_a_lost_or_damaged_file_is_told(container: Container) -> None:
-    dataset_id = upload(container, csv_bytes())
+    dataset_id = factories.upload(container, csv_bytes())
     (file,) = stored(container)
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InvalidData, match="upload it again"):
@@ -196,7 +186,7 @@ FITS_NOT = [
 def test_a_job_may_name_an_upload_that_fits(
     local: Container, pipeline: str, kind: str, content: bytes
 ) -> None:
-    dataset_id = upload(local, content, kind=kind)
+    dataset_id = factories.upload(local, content, kind=kind)
     job = factories.submit(local, pipeline=pipeline, dataset=dataset_id)
     assert local.jobs.get(job).job.dataset == dataset_id
 
@@ -205,7 +195,7 @@ def test_a_job_may_name_an_upload_that_fits(
 def test_a_job_that_names_another_is_told_what_fits(
     local: Container, pipeline: str, kind: str, content: bytes, words: str
 ) -> None:
-    dataset_id = upload(local, content, kind=kind)
+    dataset_id = factories.upload(local, content, kind=kind)
     with pytest.raises(Invalid) as caught:
         factories.submit(local, pipeline=pipeline, dataset=dataset_id)
     (error,) = caught.value.errors

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from services.claims import Claim
 from services.container import Container
+from services.db.tables import Job
 from services.errors import Conflict, Invalid, NotFound, ServiceError
 from services.job_resume import Resume
-from services.job_state import JobStatus, Outcome
+from services.job_state import ACTIVE, JobStatus, Outcome
+from services.leases import move
 from tests.services import factories
 from tests.services.conftest import RecordingQueue
+from tests.support.uploads import csv_bytes
+from tests.workers.waiting import wait_for
 
 
 def test_a_queued_job_is_cancelled_at_once(container: Container) -> None:
@@ -138,6 +144,42 @@ def test_a_wrong_state_is_named_and_stays(container: Container, queue: Recording
             error = refused(container, queue, job_id, Conflict, act)
             assert error.code == "invalid_state"
             assert error.detail == f"cannot {verb} a job that is {status}"
+
+
+def test_a_job_whose_dataset_was_deleted_cannot_go_on(
+    container: Container, queue: RecordingQueue
+) -> None:
+    dataset = factories.upload(container, csv_bytes())
+    claim = factories.running(container, pipeline="tabular-classification", dataset=dataset)
+    assert container.attempts.finish(claim, Outcome.ERROR)
+    container.datasets.delete(dataset)
+    error = refused(container, queue, claim.job.id, Invalid, container.job_control.resume)
+    assert [(e.field, e.message) for e in error.errors] == [
+        ("dataset", f"there is no dataset {dataset!r}")
+    ]
+
+
+def test_a_move_that_meets_another_is_refused_by_what_that_one_made_of_the_job(
+    container: Container,
+) -> None:
+    """It waits for the other to commit, instead of judging by a state that is about to be past."""
+    job_id = factories.running(container).job.id
+    with ThreadPoolExecutor(1) as beside:
+        with container.db.write() as session:
+            session.execute(move(Job, job_id, ACTIVE, status=JobStatus.SUCCEEDED))
+            cancelling = beside.submit(container.job_control.cancel, job_id)
+            wait_for(lambda: cancelling.running() and waits(container), "it to wait")
+        with pytest.raises(Conflict, match="cannot cancel a job that is succeeded"):
+            cancelling.result()
+
+
+def waits(container: Container) -> bool:
+    """Whether somebody waits for a lock; SQLite does not tell."""
+    if container.db.is_sqlite:
+        return True
+    with container.db.read() as session:
+        sql = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        return bool(session.scalar(text(sql)))
 
 
 def refused(

@@ -18,6 +18,10 @@ from tests.workers.worker_processes import ended, in_training
 from torchkiln import Client
 
 
+EPOCHS = 2000
+"""A hundred seconds at least: the job has to outlive every kill."""
+
+
 class Follower:
     """A client with the stream of one job, in a thread of its own."""
 
@@ -82,7 +86,7 @@ def test_streams_go_on_over_dead_processes(stack: Stack, figures: Figures) -> No
     runs: list[list[Victim | None]] = [["trainer", "worker", None], [None, "both", "trainer"]]
     for _ in range(2):
         stack.worker(*STUBS, **BRISK)
-    found = [follow(stack, victims, epochs=500) for victims in runs]
+    found = [follow(stack, victims, epochs=EPOCHS) for victims in runs]
     events, seen = (sum(column) for column in zip(*found, strict=True))
     kills = sum(map(len, runs)) + sum(victim is not None for victims in runs for victim in victims)
     figures.note("events", streams=len(runs), kills=kills, events=events, seen=seen)

@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TORCH := torch==2.14.1 torchvision==0.29.1
 
+# Hundreds of processes are started: without it each would compile the sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test coverage test-chaos test-stack lint types format bench instructions bench-serving tutorial docs clients docs-clients clean
 

@@ -22,7 +22,7 @@ def results(process: Process) -> dict[str, Any]:
         pytest.skip("KServe's client is not installed; `make clients` does it")
     done = subprocess.run(
         [KSERVE_PYTHON, "-W", "ignore", TESTS / "support/kserve_client/use.py"],
-        input=json.dumps({"url": process.url, "rows": heldout().tolist()}),
+        input=json.dumps({"url": process.url, "grpc": process.grpc, "rows": heldout().tolist()}),
         capture_output=True,
         text=True,
         timeout=120,
@@ -46,3 +46,15 @@ def test_inference(results: dict[str, Any], form: str) -> None:
 @pytest.mark.client("kserve", "InferenceRESTClient: errors with their words")
 def test_errors(results: dict[str, Any]) -> None:
     assert "there is no model nope" in results["error"]
+
+
+@pytest.mark.client("kserve", "InferenceGRPCClient: server live, server ready, model ready, infer")
+def test_grpc(results: dict[str, Any]) -> None:
+    found = results["grpc"]
+    assert (found["live"], found["ready"], found["model"]) == (True, True, True)
+    assert is_right(np.array(found["raw"], np.float32), heldout())
+
+
+@pytest.mark.client("kserve", "InferenceGRPCClient: errors with their words")
+def test_grpc_errors(results: dict[str, Any]) -> None:
+    assert "there is no model nope" in results["grpc"]["error"]

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 TESTS = Path(__file__).parents[1]
-KSERVE_PYTHON = TESTS.parent / ".venv-clients/bin/python"
+CLIENTS = TESTS.parent / ".venv-clients"
+KSERVE_PYTHON = CLIENTS / "bin/python"
 """Where `make clients` puts it."""
 
 WORKS = "works"

@@ -21,6 +21,10 @@ START = "<!-- made by `make docs-clients` -->\n"
 """All behind it is written here, all before it by people."""
 
 
+APART = {"kserve": "kserve", "perf_analyzer": "tritonclient"}
+"""Clients in the environment of their own, by the package that has them."""
+
+
 class Outcomes:
     """A plugin of pytest that keeps which rows passed, and what did not."""
 
@@ -62,8 +66,8 @@ def table(rows: Iterable[Row]) -> str:
 def version_of(client: str) -> str:
     if client == "curl":
         return _printed("curl", "--version").split()[1]
-    if client == "kserve":
-        code = "from importlib.metadata import version; print(version('kserve'))"
+    if package := APART.get(client):
+        code = f"from importlib.metadata import version; print(version({package!r}))"
         return _printed(str(KSERVE_PYTHON), "-c", code)
     return installed(client.partition(".")[0])
 

@@ -1,6 +1,7 @@
 """Calls of KServe's clients, run by the Python of an environment of their own.
 
-stdin: JSON with `url` and `rows`, of the model `image`. stdout: JSON, what each call gave.
+stdin: JSON with `url`, `grpc` (host and port) and `rows`, of the model `image`. stdout: JSON, what
+each call gave.
 """
 
 from __future__ import annotations
@@ -10,16 +11,17 @@ import json
 import sys
 from typing import Any
 
+import grpc
 import httpx
 import numpy as np
-from kserve import InferenceRESTClient, InferInput, InferRequest
+from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest
 from kserve.inference_client import RESTConfig
 
 
-def request(rows: np.ndarray[Any, Any], *, binary: bool) -> InferRequest:
+def request(rows: np.ndarray[Any, Any], *, binary: bool, model: str = "image") -> InferRequest:
     tensor = InferInput("images", list(rows.shape), "FP32")
     tensor.set_data_from_numpy(rows, binary_data=binary)
-    return InferRequest("image", [tensor], parameters={"binary_data_output": binary})
+    return InferRequest(model, [tensor], parameters={"binary_data_output": binary})
 
 
 async def error_of(client: InferenceRESTClient, url: str, rows: np.ndarray[Any, Any]) -> str:
@@ -43,10 +45,26 @@ async def use(url: str, rows: np.ndarray[Any, Any]) -> dict[str, Any]:
     return results
 
 
+async def use_grpc(address: str, rows: np.ndarray[Any, Any]) -> dict[str, Any]:
+    results: dict[str, Any] = {}
+    async with InferenceGRPCClient(address) as client:
+        results["live"] = await client.is_server_live()
+        results["ready"] = await client.is_server_ready()
+        results["model"] = await client.is_model_ready("image")
+        answer = await client.infer(request(rows, binary=True))
+        results["raw"] = answer.outputs[0].as_numpy().tolist()
+        try:
+            await client.infer(request(rows, binary=True, model="nope"))
+        except grpc.RpcError as error:
+            results["error"] = error.details()
+    return results
+
+
 def main() -> None:
     given = json.load(sys.stdin)
     rows = np.array(given["rows"], np.float32)
-    json.dump(asyncio.run(use(given["url"], rows)), sys.stdout)
+    rest = asyncio.run(use(given["url"], rows))
+    json.dump({**rest, "grpc": asyncio.run(use_grpc(given["grpc"], rows))}, sys.stdout)
 
 
 if __name__ == "__main__":

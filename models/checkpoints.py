@@ -41,6 +41,8 @@ class SavedCheckpoint:
     """Whether the watched loss has never been lower at an epoch's end."""
     size_bytes: int
     sha256: str
+    took_s: float = 0.0
+    """How long gathering and writing it took."""
 
 
 class Cadence:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from services import events, leases
+from services import events, leases, waiting
 from services.attempt_ends import may_try_again, next_status
 from services.claims import Claim, append, ran_s, resume_points
 from services.db.engine import Database
-from services.db.tables import Attempt, Job
+from services.db.tables import Attempt, Job, Seat
 from services.deliveries import announce
 from services.events import NewEvent
 from services.ids import new_id
@@ -62,11 +62,12 @@ class Attempts:
         self, job_id: str, worker: str, fits: Callable[[Job], bool] = lambda _: True
     ) -> Claim | None:
         """Take a queued job. None: it is not queued (any more), so there is nothing to do; or it
-        does not fit what the worker has, and goes on waiting for another one."""
+        does not fit what the worker has, or needs more hosts than have room for it now, and goes
+        on waiting."""
         with self._db.write() as session:
             now = self._db.now(session)
             job = session.get(Job, job_id)
-            if job is None or not fits(job):
+            if job is None or not fits(job) or _lacks_hosts(session, job, worker, now):
                 return None
             token = leases.claim(session, Job, job_id, worker, now, self._settings.lease_s)
             if token is None:
@@ -145,11 +146,13 @@ class Attempts:
         code: str = "",
         message: str = "",
         only_lapsed: bool = False,
+        at_once: bool = True,
     ) -> JobStatus | None:
         """End the attempt otherwise. → the job's new state, `queued` where another attempt follows.
 
         `code` and `message` become the job's error if it fails. `only_lapsed` is for the sweeper,
-        which must leave alone a lease that was prolonged since it looked.
+        which must leave alone a lease that was prolonged since it looked. Without `at_once` the
+        next attempt waits for the sweeper to call for it.
         """
         with self._db.write() as session:
             now = self._db.now(session)
@@ -169,7 +172,7 @@ class Attempts:
                 session, claim, outcome, target, now, told if message else [], **values
             ):
                 return None
-        if target is JobStatus.QUEUED:
+        if target is JobStatus.QUEUED and at_once:
             self._queue.wake_job(job)
         return target
 
@@ -203,8 +206,16 @@ class Attempts:
             return False
         events.insert(session, claim.job.id, seq, [*told, status], now)
         _set(session, claim, ended_at=now, outcome=outcome)
+        session.execute(delete(Seat).where(Seat.job_id == claim.job.id))
         announce(session, claim.job.id, target, now)
         return True
+
+
+def _lacks_hosts(session: Session, job: Job, worker: str, now: datetime) -> bool:
+    """Whether an attempt by this worker would wait in vain for enough others."""
+    if waiting.fewest_hosts(job) == 1:
+        return False
+    return waiting.missing_hosts(job, waiting.live_workers(session, now), worker) > 0
 
 
 def _set(session: Session, claim: Claim, **values: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
@@ -16,13 +16,13 @@ from services.ids import is_name
 DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 PROMOTIONS = ("never", "always", "if_better")
 MAX_WORLD_SIZE = 64
-"""Processes of one job, all of them on one host."""
+"""Processes of one job, on all of its hosts together."""
 MAX_RUNTIME_S = 1e9
 MAX_STEPS = 2**53
 """Beyond either nothing ever comes, and every client's numbers are exact up to there."""
-LATER = frozenset({"stop", "webhook"})
-"""Fields that count in a request's digest only where they are given: keys are remembered for ever,
-and those of older requests hold."""
+LATER: Mapping[str, object] = {"stop": {}, "webhook": None, "hosts": 1, "min_world_size": None}
+"""Fields that count in a request's digest only where they are not this: keys are remembered for
+ever, and those of older requests hold."""
 MAX_METADATA_BYTES = 16_384
 MAX_DEPTH = 32
 """Levels of objects and lists in `params` and `metadata`; what handles them is recursive."""
@@ -38,6 +38,10 @@ class NewJob:
     model: str | None = None
     device: str = "auto"
     world_size: int = 1
+    hosts: int = 1
+    """Over how many workers the processes are spread, as many on each."""
+    min_world_size: int | None = None
+    """With how many processes it goes on where there are no more hosts; None: only with all."""
     priority: int = 5
     seed: int = 0
     promote: str = "never"
@@ -53,7 +57,11 @@ class NewJob:
 
     def sha256(self) -> str:
         """Equal for requests that ask for the same, those of before there was `LATER` included."""
-        asked = {name: value for name, value in asdict(self).items() if value or name not in LATER}
+        asked = {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in LATER or value != LATER[name]
+        }
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -91,6 +99,7 @@ def problems(new: NewJob) -> list[FieldError]:
             1 <= new.world_size <= MAX_WORLD_SIZE,
             f"expected 1 to {MAX_WORLD_SIZE}, got {new.world_size}",
         ),
+        **_spread(new),
         "priority": (0 <= new.priority <= 9, f"expected 0 to 9, got {new.priority}"),
         "seed": (0 <= new.seed < 2**32, f"expected 0 to 4294967295, got {new.seed}"),
         "promote": (
@@ -115,3 +124,23 @@ def problems(new: NewJob) -> list[FieldError]:
         ),
     }
     return [FieldError(name, message) for name, (fine, message) in checks.items() if not fine]
+
+
+def _spread(new: NewJob) -> Mapping[str, tuple[bool, str]]:
+    """Of each field that says where the processes run: whether it is fine, and else what to say."""
+    if new.world_size < 1:  # which says enough
+        return {}
+    divides = 1 <= new.hosts <= new.world_size and new.world_size % new.hosts == 0
+    least = new.world_size if new.min_world_size is None else new.min_world_size
+    step = new.world_size // new.hosts if divides else 1
+    return {
+        "hosts": (
+            divides,
+            f"expected a divisor of the world_size, {new.world_size}, got {new.hosts}",
+        ),
+        "min_world_size": (
+            step <= least <= new.world_size and least % step == 0,
+            f"expected a multiple of {step}, the processes of a host, up to the world_size, "
+            f"{new.world_size}, got {least}",
+        ),
+    }

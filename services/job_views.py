@@ -24,7 +24,7 @@ class JobView:
     attempts: Sequence[Attempt]
     transitions: Sequence[tuple[str, datetime]]
     waiting_for: str | None
-    """What keeps a queued job from being run: a worker, a free slot, `2 gpu`, `cuda:3`."""
+    """What keeps a queued job from being run: a worker, a free slot, `1 more host`, `2 gpu`, …"""
 
 
 def existing(session: Session, job_id: str, *, lock: bool = False) -> Job:
@@ -46,7 +46,7 @@ def views(session: Session, jobs: Sequence[Job]) -> list[JobView]:
         select(Event).where(Event.job_id.in_(ids), Event.type == "status").order_by(Event.seq)
     ).all()
     queued = any(job.status == JobStatus.QUEUED for job in jobs)
-    workers = waiting.live_devices(session, now_of(session)) if queued else []
+    workers = waiting.live_workers(session, now_of(session)) if queued else []
     return [
         JobView(
             job,

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from models.pipelines.base import Pipeline
-from services import bases, events
+from services import bases, events, tracing
 from services.catalogue import Catalogue
 from services.dataset_fit import dataset_problems
 from services.datasets import Datasets
@@ -88,6 +88,7 @@ class Jobs:
             params=params,
             dataset=new.dataset or pipeline.default_dataset,
             model=(new.model or pipeline.name) if pipeline.produces_model else None,
+            min_world_size=new.min_world_size or new.world_size,
         )
 
     def _insert(
@@ -105,6 +106,7 @@ class Jobs:
                 idempotency_key=idempotency_key,
                 request_sha256=digest,
                 request_id=request_id,
+                traceparent=tracing.traceparent(),
                 created_at=now,
                 woken_at=now,
                 metrics={},

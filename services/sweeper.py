@@ -34,6 +34,8 @@ class SweepReport:
     """Attempts whose lease had lapsed."""
     woken: int
     """Wake-up messages sent again."""
+    pipelines: Sequence[str] = ()
+    """Of the jobs among those that were lost."""
 
 
 class Sweeper:
@@ -52,8 +54,9 @@ class Sweeper:
         self._settings = settings
 
     def sweep(self) -> SweepReport:
-        lost = self._end_lapsed_jobs() + self._benchmark_runs.end_lapsed()
-        return SweepReport(lost, self._wake_all())
+        pipelines = self._end_lapsed_jobs()
+        lost = len(pipelines) + self._benchmark_runs.end_lapsed()
+        return SweepReport(lost, self._wake_all(), pipelines)
 
     def _wake_all(self) -> int:
         """Send again what is due, if the broker answers: each message to one that is out of reach
@@ -70,7 +73,8 @@ class Sweeper:
         oldest, wake = [Benchmark.created_at.asc()], self._queue.wake_benchmark
         return sent + self._wake(Benchmark, true(), oldest, wake, room["cpu"])
 
-    def _end_lapsed_jobs(self) -> int:
+    def _end_lapsed_jobs(self) -> list[str]:
+        """→ their pipelines."""
         with self._db.read() as session:
             now = self._db.now(session)
             rows = session.execute(
@@ -78,7 +82,7 @@ class Sweeper:
                 .join(Attempt, (Attempt.job_id == Job.id) & (Attempt.token == Job.token))
                 .where(leases.lapsed(Job, now))
             ).all()
-        return sum(self._end(job, attempt) is not None for job, attempt in rows)
+        return [job.pipeline for job, attempt in rows if self._end(job, attempt) is not None]
 
     def _end(self, job: Job, attempt: Attempt) -> JobStatus | None:
         claim = Claim(job, Grip(job.id, job.token), attempt.number, attempt.started_at)

@@ -55,6 +55,20 @@ class JobIn(RequestModel):
         description="Processes that train together, each with a part of every batch and, on "
         "`cuda`, a GPU of its own; more than one where the pipeline produces a model",
     )
+    hosts: int = Field(
+        1,
+        ge=1,
+        le=MAX_WORLD_SIZE,
+        description="Over how many workers the processes are spread, as many on each; divides "
+        "`world_size`",
+    )
+    min_world_size: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_WORLD_SIZE,
+        description="With how many processes, those of whole hosts, it begins or goes on where "
+        "there are no more hosts; with `world_size` only if left out",
+    )
     priority: int = Field(5, ge=0, le=9, description="9 is the most urgent")
     seed: int = Field(0, ge=0, le=SEED_MAX)
     promote: Literal["never", "always", "if_better"] = Field(

@@ -77,6 +77,8 @@ class JobOut(ResponseModel):
     seed: int
     device: str
     world_size: int
+    hosts: int
+    min_world_size: int
     priority: int
     dataset: str | None
     model: str | None
@@ -95,8 +97,8 @@ class JobOut(ResponseModel):
     attempts: list[AttemptOut]
     status_transitions: list[StatusTransition]
     waiting_for: str | None = Field(
-        description="What keeps a queued job from being run: `a worker`, `a free slot`, `1 gpu`, "
-        "`cuda:3`"
+        description="What keeps a queued job from being run: `a worker`, `a free slot`, "
+        "`1 more host`, `1 gpu`, `cuda:3`"
     )
     error: WorkError | None
     urls: JobUrls
@@ -112,6 +114,8 @@ class JobOut(ResponseModel):
             seed=job.seed,
             device=job.device,
             world_size=job.world_size,
+            hosts=job.hosts,
+            min_world_size=job.min_world_size,
             priority=job.priority,
             dataset=job.dataset,
             model=job.model,

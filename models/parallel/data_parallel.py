@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from models.batches import Batch, Rows, batches
 from models.determinism import derive, random_state, restore_random_state, seed_everything
-from models.errors import InvalidData
 from models.evaluation import Measure, evaluate
 from models.parallel.distributed import Ranks
 from models.parallel.sharding import Share, share
@@ -49,8 +48,11 @@ class Alone:
         return state
 
     def own_random(self, saved: dict[str, Any]) -> dict[str, Any]:
-        _check_world_size(saved, 1)
-        return saved
+        return {**saved, "random": _each_random(saved)[0]}
+
+    def world_sizes(self, saved: Mapping[str, Any]) -> list[int]:
+        """Of the run that a checkpoint is of, and of this one."""
+        return [len(_each_random(saved)), 1]
 
 
 class DataParallel(Alone):
@@ -144,19 +146,19 @@ class DataParallel(Alone):
         return {**state, "random": self._ranks.gather(state["random"])}
 
     def own_random(self, saved: dict[str, Any]) -> dict[str, Any]:
-        """The reverse. Raises `InvalidData` where it was saved by more or fewer ranks."""
-        _check_world_size(saved, self._ranks.size)
-        return {**saved, "random": saved["random"][self._ranks.rank]}
+        """The reverse. Of a rank that the checkpoint's run did not have chance stays as it is."""
+        each, rank = _each_random(saved), self._ranks.rank
+        own = each[rank] if rank < len(each) else random_state(self._values.device)
+        return {**saved, "random": own}
+
+    def world_sizes(self, saved: Mapping[str, Any]) -> list[int]:
+        return [len(_each_random(saved)), self._ranks.size]
 
     def _share(self, rows: int) -> Share:
         return share(rows, self._ranks.rank, self._ranks.size)
 
 
-def _check_world_size(saved: Mapping[str, Any], expected: int) -> None:
+def _each_random(saved: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The random state of each process is in a checkpoint, so only as many can go on exactly."""
-    random: object = saved["random"]
-    made_by = len(random) if isinstance(random, list) else 1
-    if made_by != expected:
-        raise InvalidData(
-            f"expected a checkpoint of a run with world_size {expected}, got one with {made_by}"
-        )
+    random: Any = saved["random"]
+    return random if isinstance(random, list) else [random]

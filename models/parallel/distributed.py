@@ -11,7 +11,7 @@ statistics of a rank's rows, and a loss that compares rows with each other compa
 
 from __future__ import annotations
 
-import socket
+import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,10 +22,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from models.parallel import interfaces
+
 PATIENCE = timedelta(minutes=30)
 """How long ranks wait for one that does not come: a download of rank 0's takes its time."""
-
-LOOPBACK = frozenset({"lo", "lo0"})
 
 
 class PeerLost(Exception):
@@ -89,24 +89,37 @@ class Ranks:
             dist.barrier()
 
 
-def join(rank: int, size: int, device: str, meeting: Path) -> Ranks:
-    """Meet the other ranks of this host at the file `meeting`: gloo on CPUs, nccl on GPUs.
+def join(rank: int, size: int, device: str, meeting: Path | None) -> Ranks:
+    """Meet the other ranks: gloo on CPUs, nccl on GPUs.
 
-    No port is opened but gloo's own, on the loopback device.
+    Those of one host do so at the file `meeting`, and no port is opened but gloo's own, on the
+    interface that `environment` names. Without a file it is the store of torch's launcher, at
+    MASTER_ADDR and MASTER_PORT. Raises `PeerLost` where the others do not come.
     """
-    store = dist.FileStore(str(meeting), size)  # pyright: ignore[reportPrivateImportUsage]
     on = torch.device(device)
     if on.type == "cuda":
         torch.cuda.set_device(on)
     backend = "cpu:gloo,cuda:nccl" if on.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    with _together():
+        store = _store(meeting, size)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     return Ranks(rank, size)
 
 
-def environment() -> Mapping[str, str]:
-    """What keeps gloo and nccl within this host, for those who do not say otherwise."""
-    names = [name for _, name in socket.if_nameindex() if name in LOOPBACK]
-    return {f"{library}_SOCKET_IFNAME": name for library in ("GLOO", "NCCL") for name in names[:1]}
+def _store(meeting: Path | None, size: int) -> Any:
+    kinds: Any = dist  # which says of none of its stores that it exports them
+    if meeting is not None:
+        return kinds.FileStore(str(meeting), size)
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    made = kinds.TCPStore(host, port, timeout=PATIENCE, wait_for_workers=False)
+    return kinds.PrefixStore("ranks", made)
+
+
+def environment(address: str = interfaces.LOOPBACK) -> Mapping[str, str]:
+    """What has gloo and nccl talk by the interface with this address of the host, loopback by
+    default, for those who do not say otherwise."""
+    name = interfaces.named(address)
+    return {} if name is None else dict.fromkeys(("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"), name)
 
 
 @contextmanager

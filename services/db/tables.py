@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     String,
     Text,
+    UniqueConstraint,
     false,
     text,
 )
@@ -47,6 +48,9 @@ class Job(Leased, Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     device: Mapped[str] = mapped_column(String(16))
     world_size: Mapped[int]
+    hosts: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
+    min_world_size: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
+    """With so many processes it runs where there are no more hosts."""
     priority: Mapped[int]
     dataset: Mapped[str | None] = mapped_column(String(64))
     model: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -61,6 +65,8 @@ class Job(Leased, Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(255), unique=True)
     request_sha256: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str | None] = mapped_column(String(64))
+    traceparent: Mapped[str | None] = mapped_column(String(55))
+    """The span that it was submitted in, as W3C's Trace Context has it; None if there was none."""
     kill: Mapped[bool] = mapped_column(Boolean, default=False)
     """With status `cancelling`: do not wait for a checkpoint."""
     created_at: Mapped[datetime]
@@ -95,6 +101,26 @@ class Attempt(Base):
     """Whether it goes on as the checkpoint's own attempt would have; None until that is known."""
     last_report: Mapped[str | None] = mapped_column(String(32))
     """Id of what was last written of it, so that a repeated write is told from a new one."""
+
+
+class Seat(Base):
+    """A host of an attempt besides its own worker, which is seat 0; gone when that has ended."""
+
+    __tablename__ = "seats"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    token: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(String(16))
+    endpoint: Mapped[str] = mapped_column(String(255))
+    """Where the leader's trainer is met, `address:port`."""
+    device: Mapped[str] = mapped_column(String(16))
+    checkpoint_id: Mapped[str | None] = mapped_column(String(32))
+    worker: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None]
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """`code` and `message` of what its ranks have failed with."""
+    __table_args__ = (UniqueConstraint("job_id", "token", "worker"),)  # a seat for each worker
 
 
 class Event(Base):

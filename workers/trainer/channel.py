@@ -6,7 +6,8 @@ import os
 import queue
 import signal
 import threading
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import orjson
 
@@ -43,6 +44,8 @@ class Controls:
         self._specs: queue.SimpleQueue[Spec] = queue.SimpleQueue()
         self.reason: Control | None = None
         """Why the run should stop; None while it should not."""
+        self.seats: Sequence[int] | None = None
+        """The hosts of the run, this one among them; None while they still gather."""
 
     def start(self) -> None:
         threading.Thread(target=self._watch, name="controls", daemon=True).start()
@@ -57,9 +60,15 @@ class Controls:
             if first:
                 self._specs.put(decode_spec(first))
                 for line in lines:
-                    control: Control = orjson.loads(line)["control"]
-                    self.reason = None if control == "continue" else control
+                    self._take(orjson.loads(line))
         end_group()
+
+    def _take(self, said: Mapping[str, Any]) -> None:
+        if "seats" in said:
+            self.seats = said["seats"]
+            return
+        control: Control = said["control"]
+        self.reason = None if control == "continue" else control
 
 
 def end_group() -> NoReturn:

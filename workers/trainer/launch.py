@@ -1,4 +1,4 @@
-"""A trainer whose job has several processes: it starts them, and speaks for them."""
+"""A trainer whose job has several processes: it starts those of this host, and speaks for them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from workers.trainer.pipes import Pipes
 from workers.trainer.relay import Relay
 
 if TYPE_CHECKING:
-    from workers.trainer import elastic
+    from models.parallel import distributed
+    from workers.trainer import elastic, rendezvous
 else:
+    distributed = lazy("models.parallel.distributed")
     elastic = lazy("workers.trainer.elastic")
+    rendezvous = lazy("workers.trainer.rendezvous")
 
 RANK = ("-m", "workers.trainer.rank")
 """What Python is given to become one."""
@@ -37,11 +40,18 @@ def launch(
     memory_bytes: int = 0,
     command: Sequence[str] = RANK,
 ) -> Message:
-    """→ the last word of rank 0, or if it has none what became of the ranks."""
+    """→ the last word of rank 0, or if it has none here what became of the ranks. Raises
+    `Interrupted` where the run ends before it has begun."""
     ranks = len(spec.ranks)
+    try:
+        meeting = None if spec.rendezvous is None else rendezvous.meet(spec, send, controls)
+    except distributed.PeerLost as error:
+        return _peer_lost(str(error))
+    hosts, place = (1, 0) if meeting is None else (meeting.hosts, meeting.rank)
     pipes = Pipes(Path(spec.workdir, "ranks"))
     pipes.make(ranks)
-    relay = Relay(pipes, encode_spec(spec), ranks, send, lambda: controls.reason)
+    own = range(place * ranks, (place + 1) * ranks)
+    relay = Relay(pipes, encode_spec(spec), own, send, lambda: controls.reason)
     relay.start()
     arguments = [
         *("--pipes", str(pipes.directory)),
@@ -49,23 +59,32 @@ def launch(
         *("--threads", str(max(1, threads // ranks))),
         *("--memory-bytes", str(memory_bytes // ranks)),
     ]
+    # A name for each attempt: what one leaves behind in a store is not another's.
+    name = f"{spec.job_id}-{spec.attempt}"
     try:
-        ends = elastic.run([*command, *arguments], ranks, spec.job_id, pipes)
+        ends = elastic.run([*command, *arguments], ranks, name, pipes, meeting)
+    except RuntimeError as error:  # of torch's, for other hosts that do not come
+        if meeting is None:
+            raise
+        return _peer_lost(f"the hosts did not meet: {type(error).__name__}")
     finally:
         relay.finish()
     words = relay.last_words
     if 0 in words:
         return words[0]
     errors = [word for word in words.values() if word["type"] == "error"]
-    return errors[0] if errors else _lost(ends, ranks)
+    return errors[0] if errors else _ended(ends, hosts * ranks)
 
 
-def _lost(ends: Mapping[int, int], ranks: int) -> Message:
+def _ended(ends: Mapping[int, int], ranks: int) -> Message:
     """What another attempt may be spared; of the rank that was the first to end, if one can be
     told from those that followed it."""
     causes = {rank: status for rank, status in ends.items() if status not in FOLLOWERS}
-    said = f"the {ranks} ranks lost each other"
     for rank, status in causes.items():
         said = f"rank {rank} of {ranks} {how_it_ended(status)}"
-        break
-    return {"type": "error", "code": "lost", "message": said}
+        return {"type": "error", "code": "lost", "message": said}
+    return _peer_lost(f"the {ranks} ranks lost each other")
+
+
+def _peer_lost(said: str) -> Message:
+    return {"type": "error", "code": "peer_lost", "message": said}

@@ -45,7 +45,9 @@ def main(
     setproctitle(f"torchkiln: trainer {spec.subject}")
     logging.bind(**spec.bound)
     os.chdir(spec.workdir)  # what a run writes without saying where is removed with it
-    report = ChannelReporter(channel, controls, Path(spec.workdir))
+    device = spec.device if isinstance(spec, TrainSpec) and not spec.ranks else "cpu"
+    traced = isinstance(spec, TrainSpec) and spec.traceparent is not None
+    report = ChannelReporter(channel, controls, Path(spec.workdir), device, traced=traced)
     if isinstance(spec, TrainSpec) and spec.ranks:
         given = {"threads": arguments.threads, "memory_bytes": arguments.memory_bytes}
         launched = partial(launch, spec, report.send, controls, command=rank, **given)

@@ -40,8 +40,9 @@ log: Any = structlog.get_logger(__name__)
 def main(pipelines: Mapping[str, Pipeline] = PIPELINES) -> NoReturn:
     arguments = _arguments()
     end_with(arguments.launcher)
-    rank, pipes = int(os.environ["RANK"]), Pipes(arguments.pipes)
-    channel, controls = Channel(pipes.open_messages(rank)), Controls(pipes.open_controls(rank))
+    rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    pipes = Pipes(arguments.pipes)
+    channel, controls = Channel(pipes.open_messages(local)), Controls(pipes.open_controls(local))
     controls.start()
     spec = controls.spec()
     assert isinstance(spec, TrainSpec)  # noqa: S101 - nothing else has ranks
@@ -49,23 +50,25 @@ def main(pipelines: Mapping[str, Pipeline] = PIPELINES) -> NoReturn:
     logging.configure("trainer", level="info", log_format="json")
     logging.bind(**spec.bound, rank=rank)
     torch.set_num_threads(arguments.threads)
-    own = _own(spec, rank)
+    own = _own(spec, rank, local)
     reporter = ChannelReporter if rank == 0 else QuietReporter
     os.chdir(own.workdir)
-    report = reporter(channel, controls, Path(own.workdir))
-    last = _run(own, rank, report, pipelines, pipes.directory / "meeting", arguments.memory_bytes)
+    traced = rank == 0 and spec.traceparent is not None
+    report = reporter(channel, controls, Path(own.workdir), own.device, traced=traced)
+    meeting = pipes.directory / "meeting" if spec.rendezvous is None else None
+    last = _run(own, rank, report, pipelines, meeting, arguments.memory_bytes)
     if rank != 0 and last["type"] != "error":
         _wait_for_rank_0(controls)
     _leave(report, last)
 
 
-def _own(spec: TrainSpec, rank: int) -> TrainSpec:
+def _own(spec: TrainSpec, rank: int, local: int) -> TrainSpec:
     """The rank's part in it. What another than rank 0 writes is for nobody."""
     workdir = Path(spec.workdir)
     if rank != 0:
-        workdir = workdir / "ranks" / str(rank)
+        workdir = workdir / "ranks" / str(local)
         workdir.mkdir()
-    return replace(spec, device=spec.ranks[rank], workdir=str(workdir))
+    return replace(spec, device=spec.ranks[local], workdir=str(workdir))
 
 
 def _run(
@@ -73,13 +76,13 @@ def _run(
     rank: int,
     report: ChannelReporter,
     pipelines: Mapping[str, Pipeline],
-    meeting: Path,
+    meeting: Path | None,
     memory_bytes: int,
 ) -> Message:
     """→ the last word, unless another rank is gone."""
     try:
         memory.limit(memory_bytes)
-        ranks = join(rank, len(spec.ranks), spec.device, meeting)
+        ranks = join(rank, int(os.environ["WORLD_SIZE"]), spec.device, meeting)
         report.log(f"rank {rank} of {ranks.size} is ready", device=spec.device, pid=os.getpid())
         return train(spec, report, pipelines, ranks)
     except PeerLost as error:

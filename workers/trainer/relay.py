@@ -29,19 +29,22 @@ log: Any = structlog.get_logger(__name__)
 class Relay:
     """A thread of the launcher's, from before the ranks start until after they have ended.
 
-    Rank 0 speaks for the run. Of the others come only logs and tracebacks, and their last words
-    count where rank 0 has none.
+    Rank 0 speaks for the run. Of the others come only logs, tracebacks and the memory of their
+    devices, and their last words count where rank 0 has none. Where it is on another host, that is
+    all there is to pass on.
     """
 
     def __init__(
         self,
         pipes: Pipes,
         spec: bytes,
-        ranks: int,
+        ranks: range,
         send: Callable[[Message], None],
         asked: Callable[[], Control | None],
     ) -> None:
-        """`spec`, a line, is told to each rank first; `asked` is why the run should stop."""
+        """`spec`, a line, is told to each of the `ranks`, those of this host, first; `asked` is why
+        the run should stop."""
+        self._leads = 0 in ranks
         self._spec = spec
         self._send = send
         self._asked = asked
@@ -49,12 +52,12 @@ class Relay:
         self._left = False
         self.last_words: dict[int, Message] = {}
         """By rank, in the order in which they came."""
-        self._controls = [pipes.hold(rank, "controls") for rank in range(ranks)]
+        self._controls = [pipes.hold(local, "controls") for local in range(len(ranks))]
         self._said: dict[int, Lines] = {}
         self._printed: list[Printed] = []
-        for rank in range(ranks):
+        for local, rank in enumerate(ranks):
             for stream, lines in zip(SAID, self._lines(rank), strict=True):
-                self._said[pipes.hold(rank, stream)] = lines
+                self._said[pipes.hold(local, stream)] = lines
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
@@ -80,8 +83,8 @@ class Relay:
         )
 
     def _run(self) -> None:
-        for rank in range(len(self._controls)):
-            self._control(rank, self._spec)
+        for local in range(len(self._controls)):
+            self._control(local, self._spec)
         with selectors.DefaultSelector() as selector:
             for descriptor in self._said:
                 selector.register(descriptor, selectors.EVENT_READ)
@@ -104,13 +107,17 @@ class Relay:
     def _pass_on(self) -> None:
         """Rank 0 hears why to stop, or that it should go on after all; the others from it."""
         asked = self._asked()
-        if asked != self._told:
-            self._told = asked
+        if asked == self._told:
+            return
+        self._told = asked
+        if self._leads:
             self._control(0, encode({"control": asked or "continue"}))
+        elif asked is not None:
+            self._send({"type": "leaving"})
 
-    def _control(self, rank: int, line: bytes) -> None:
-        os.set_blocking(self._controls[rank], True)
-        os.write(self._controls[rank], line)
+    def _control(self, local: int, line: bytes) -> None:
+        os.set_blocking(self._controls[local], True)
+        os.write(self._controls[local], line)
 
     def _on_message(self, rank: int, line: bytes) -> None:
         message = decode(line)
@@ -122,7 +129,7 @@ class Relay:
             self.last_words[rank] = message
         elif kind == "log":
             self._send({**message, "data": {**message["data"], "rank": rank}})
-        elif rank == 0 or kind == "trace":
+        elif rank == 0 or kind in {"trace", "device"}:
             self._send(message)
         if rank == 0 and kind in {*LAST_WORDS, "trained"}:
             self._let_go()
@@ -130,8 +137,8 @@ class Relay:
     def _let_go(self) -> None:
         if not self._left:
             self._left = True
-            for rank in range(1, len(self._controls)):
-                self._control(rank, encode({"control": LEAVE}))
+            for local in range(1, len(self._controls)):
+                self._control(local, encode({"control": LEAVE}))
 
     def _on_print(self, rank: int, level: str, source: str, text: str) -> None:
         if source == "stderr" and text.startswith("{"):  # a line of its log, which is like ours

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from models.errors import InvalidData
 from models.parallel.distributed import environment
-from tests.models.parallel.two_ranks import UNEVEN, net, train
+from tests.models.parallel.two_ranks import PARAMS, UNEVEN, net, train
+from tests.support.runs import Recorder
 
 Found = list[dict[str, Any]]
 
@@ -98,14 +98,17 @@ def test_a_limit_and_checkpoints_by_steps_hold_for_all_at_the_same_step(found: F
     assert found[0]["limited"]["history"] == found[1]["limited"]["history"]
 
 
-def test_a_checkpoint_of_more_or_fewer_processes_is_refused(
+def test_more_or_fewer_processes_go_on_from_a_checkpoint_and_it_is_not_exact(
     found: Found, directory: Path, tmp_path: Path
 ) -> None:
-    refused = "expected a checkpoint of a run with world_size {}, got one with {}"
-    assert [rank["refused"] for rank in found] == [refused.format(2, 1)] * 2
-    of_two = next((directory / "0" / "whole" / "checkpoints").glob("*.pt"))
-    with pytest.raises(InvalidData, match=refused.format(1, 2)):
-        train(net(smooth=False), UNEVEN, tmp_path, None, resume=of_two)
+    for rank in (found[0]["from one"], found[1]["from one"]):
+        assert (rank["exact"], rank["differences"]) == ([False], {"world_size": [1, 2]})
+        assert len(rank["history"]) == PARAMS.epochs - 1
+    of_two = next((directory / "0" / "first" / "checkpoints").glob("*.pt"))
+    report = Recorder()
+    trained = train(net(smooth=False), UNEVEN, tmp_path, None, report=report, resume=of_two)
+    assert (report.exact, report.differences) == ([False], {"world_size": [2, 1]})
+    assert len(trained.history) == PARAMS.epochs
 
 
 def test_what_rank_0_has_fetched_the_others_find(found: Found) -> None:

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from models.batches import Rows
 from models.checkpoints import Cadence
 from models.determinism import permutation, seed_everything
-from models.errors import Interrupted, InvalidData
+from models.errors import Interrupted
 from models.metrics import right_classes
 from models.parallel.distributed import PeerLost, Ranks, join
 from models.params import Optimizer, TrainingParams
@@ -139,13 +140,14 @@ def limited(directory: Path, ranks: Ranks) -> dict[str, Any]:
     }
 
 
-def refused(directory: Path, ranks: Ranks) -> str:
-    alone = train(net(smooth=True), EVEN, directory / "alone", None).checkpoint.path
-    try:
-        train(net(smooth=True), EVEN, directory / "refused", ranks, resume=alone)
-    except InvalidData as error:
-        return str(error)
-    return "not refused"
+def from_one(directory: Path, ranks: Ranks) -> dict[str, Any]:
+    """Two go on where one process was interrupted."""
+    report, one = Recorder(interrupt_at=8), net(smooth=False)
+    with suppress(Interrupted):
+        train(one, UNEVEN, directory / "alone", None, report=report)
+    again, file = Recorder(), report.checkpoints[-1].path
+    train(net(smooth=False), UNEVEN, directory / "more", ranks, report=again, resume=file)
+    return {"exact": again.exact, "differences": again.differences, "history": again.history}
 
 
 def found_in_turn(directory: Path, ranks: Ranks) -> bool:
@@ -187,7 +189,7 @@ def experiments(rank: int, directory: Path) -> Iterator[tuple[str, Any]]:
     yield "saved at", [saved.step for saved in report.checkpoints]
     yield "resumed", interrupted_and_resumed(directory, ranks)
     yield "limited", limited(directory, ranks)
-    yield "refused", refused(directory, ranks)
+    yield "from one", from_one(directory, ranks)
     yield "in turn", found_in_turn(directory, ranks)
     yield "left alone", left_alone(ranks)
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
@@ -20,6 +21,7 @@ from api.routes import ROUTERS
 from api.routes.system import installed
 from api.siblings import Siblings
 from api.state import State
+from api.tracing import TracingMiddleware
 from models.tuning import Tuner
 from services.container import Container
 from services.inspector import Inspector
@@ -32,6 +34,16 @@ Trains PyTorch models, exports and certifies them, times them on this host and s
 `/v1` manages datasets, jobs, models and benchmarks; `/v2` is the Open Inference Protocol, for
 `tritonclient` and its like. Errors are RFC 9457 problems on `/v1` and `{"error": …}` on `/v2`.
 """
+
+
+# FastAPI's own would lie within the middleware: no span for what that refuses, and none for
+# inference, which does not come so far. Its metrics and logs are ours already.
+OWN_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
 
 
 def create_app(container: Container) -> tuple[ASGIApp, State]:
@@ -48,6 +60,7 @@ def create_app(container: Container) -> tuple[ASGIApp, State]:
         redoc_url=None,
         static_url="/docs/assets",
         redirect_slashes=False,
+        telemetry=OWN_TELEMETRY,
     )
     app.state.kiln = state
     routers = ROUTERS[container.settings.role]
@@ -57,7 +70,8 @@ def create_app(container: Container) -> tuple[ASGIApp, State]:
     openapi.install(app, DESCRIPTION)
     guarded = GuardMiddleware(app, state.authenticator, state.max_body_bytes)
     counted = RequestMiddleware(guarded, state.http_stats)
-    return (InferFastPath(counted, state) if container.settings.serves else counted), state
+    whole = InferFastPath(counted, state) if container.settings.serves else counted
+    return (TracingMiddleware(whole, container.tracing) if container.tracing.on else whole), state
 
 
 def _state(container: Container) -> State:

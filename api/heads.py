@@ -15,6 +15,7 @@ from api.auth import secret_in
 from api.infer import TIMEOUT, target_of, timeout_s
 from api.packing import asks
 from api.request_ids import GIVEN, HEADER
+from api.tracing import TRACEPARENT, traceparent_in
 from services.errors import Invalid
 from services.serving.prediction import head_size
 
@@ -25,7 +26,7 @@ MAX_HEADS = 256
 
 UNUSUAL = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"te"})
 """Headers of requests that the application answers."""
-ONCE = frozenset({b"content-length", b"authorization", b"x-api-key", b"host"})
+ONCE = frozenset({b"content-length", b"authorization", b"x-api-key", b"host", TRACEPARENT})
 PLAIN_PATH = frozenset(b"/-._ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@")
 
 
@@ -41,6 +42,8 @@ class Head:
     secret: bytes | None
     given_id: bytes | None
     timeout_s: float | None
+    traceparent: str | None
+    """The caller's span, as it came."""
 
 
 class Heads(dict[bytes, Head | None]):
@@ -57,7 +60,8 @@ class Heads(dict[bytes, Head | None]):
         if len(block) > MAX_HEAD or not block.startswith(b"POST /v2/models/"):
             return None
         head = _parse(block, self._max_body)
-        if head is not None and head.given_id is None:  # ids differ from request to request
+        # Ids differ from request to request.
+        if head is not None and head.given_id is None and head.traceparent is None:
             if len(self) >= MAX_HEADS:
                 self.clear()
             self[block] = head
@@ -120,4 +124,5 @@ def _head(url: bytes, headers: dict[bytes, bytes], max_body: int) -> Head | None
         secret_in(headers),
         given if given is not None and GIVEN.fullmatch(given) else None,
         patience,
+        traceparent_in(headers),
     )

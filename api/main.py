@@ -26,11 +26,13 @@ from api.app import create_app
 from api.fast import FastInfer
 from api.protocol import KilnProtocol
 from api.state import State
+from api.traced import TracedInfer
 from services import logging
 from services.container import Container
 from services.db import migrate
 from services.errors import ServiceError, Unavailable
 from services.settings import Settings
+from services.tracing import tracing_of
 
 EXIT_SETTINGS, EXIT_DATABASE, EXIT_ADDRESS = 2, 4, 5  # 3 is uvicorn's own
 
@@ -98,7 +100,7 @@ def _serve(settings: Settings) -> None:
             "TORCHKILN_REDIS_URL is not set; it names the broker, redis://…", EXIT_SETTINGS
         )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    container = Container(settings)
+    container = Container(settings, tracing=tracing_of(settings, "torchkiln-api"))
     try:
         check_database(container)
         check_exposure(container)
@@ -133,7 +135,7 @@ def settle_collector() -> None:
 
 def uvicorn_config(app: object, fast: State | None) -> uvicorn.Config:
     """`fast`: what inference is answered with before the application is asked; None: not so."""
-    protocol = partial(KilnProtocol, fast=None if fast is None else FastInfer(fast))
+    protocol = partial(KilnProtocol, fast=None if fast is None else _fast(fast))
     return uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType] - an ASGI callable in Starlette's types
         loop="uvloop",
@@ -148,6 +150,10 @@ def uvicorn_config(app: object, fast: State | None) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACE_S,
         backlog=BACKLOG,
     )
+
+
+def _fast(state: State) -> FastInfer:
+    return TracedInfer(state) if state.container.tracing.on else FastInfer(state)
 
 
 def check_database(container: Container, *, pause_s: float = DATABASE_PAUSE_S) -> None:

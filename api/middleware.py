@@ -59,7 +59,7 @@ class RequestMiddleware:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
         template: str = getattr(route, "path", UNMATCHED)
-        self.stats.of(_known_method(scope["method"]), template, status).add(seconds)
+        self.stats.of(known_method(scope["method"]), template, status).add(seconds)
         if template not in QUIET or status >= 400:
             log.info(
                 "request",
@@ -104,6 +104,6 @@ def _header(scope: Scope, name: bytes) -> bytes | None:
     return next((value for key, value in scope["headers"] if key == name), None)
 
 
-def _known_method(method: str) -> str:
+def known_method(method: str) -> str:
     """Clients may make methods up; the metrics keep to those that exist."""
     return method if method in {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"} else "OTHER"

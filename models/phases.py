@@ -11,6 +11,7 @@ because what comes next needs its result: so much is kept for each of those that
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,14 @@ class _PhaseReporter:
         self._report = report
         self._place = place
 
-    def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None:
+    def progress(self, *, epoch: int, epochs: int, step: int, steps: int, samples: int = 0) -> None:
         place = self._place
         self._report.progress(
             epoch=epoch if place.main else 0,
             epochs=place.epochs,
             step=place.before + step,
             steps=place.before + steps if place.main else max(place.before + steps, place.steps),
+            samples=samples,
         )
 
     def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
@@ -125,6 +127,9 @@ class _PhaseReporter:
 
     def artifact(self, file: Path, *, name: str, title: str, media_type: str) -> None:
         self._report.artifact(file, name=name, title=title, media_type=media_type)
+
+    def span(self, name: str, **attributes: str | int) -> AbstractContextManager[None]:
+        return self._report.span(name, phase=self._place.name, **attributes)
 
     def interrupted(self) -> str | None:
         return self._report.interrupted()

@@ -138,15 +138,16 @@ def publish(
     reference = answer_all(in_memory, trained.heldout)
     verdicts: dict[str, Verdict] = {}
     for name, backend in backends.items():
-        verdicts[name] = verdict(backend, trained, reference, directory)
+        verdicts[name] = verdict(backend, trained, reference, directory, report)
         if name == "torchscript":
-            verdicts[name]["scripted"] = verdict(SCRIPTED, trained, reference, directory)
+            scripted = verdict(SCRIPTED, trained, reference, directory, report)
+            verdicts[name]["scripted"] = scripted
         _tell(report, name, verdicts[name])
     made = {name: VARIANTS[name] for name in trained.variants}
     if made:
         reference = closeness.reference(in_memory, trained.heldout)
     for name, backend in made.items():
-        verdicts[name] = variant_verdict(backend, trained, reference, directory)
+        verdicts[name] = variant_verdict(backend, trained, reference, directory, report)
         _tell(report, name, verdicts[name])
     _write_texts(trained, verdicts, directory)
     return Publication(

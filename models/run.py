@@ -22,8 +22,9 @@ Level = Literal["debug", "info", "warning", "error"]
 class Reporter(Protocol):
     """Where a run tells how it goes. Implemented by the trainer process and by tests."""
 
-    def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None:
-        """`epoch` of `epochs` finished, `step` of `steps` optimizer steps taken, from 0."""
+    def progress(self, *, epoch: int, epochs: int, step: int, steps: int, samples: int = 0) -> None:
+        """`epoch` of `epochs` finished, `step` of `steps` optimizer steps taken, from 0; `samples`:
+        training rows that those since the last call were taken on, where that is known."""
         ...
 
     def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
@@ -43,6 +44,11 @@ class Reporter(Protocol):
 
     def artifact(self, file: Path, *, name: str, title: str, media_type: str) -> None:
         """A file that the user may fetch; `file` is in the run's `workdir`."""
+        ...
+
+    def span(self, name: str, **attributes: str | int) -> AbstractContextManager[None]:
+        """For the length of a part of the run that takes its time, such as an `epoch`: a span in
+        the job's trace, where it has one."""
         ...
 
     def interrupted(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from models.checkpoints import Cadence, CheckpointFolder, SavedCheckpoint, UnwrittenCheckpoints
@@ -49,14 +50,16 @@ class Saver:
         if self._last is not None and self._last.step == state.step:
             return self._last
         began = time.monotonic()
-        self._last = self._folder.save(
-            content(),
-            epoch=state.epoch,
-            step=state.step,
-            metrics=state.history[-1] if state.history else {},
-            best=state.batch == 0 and 0 < state.epoch == state.watch.best_epoch,
-        )
+        with self._report.span("checkpoint", epoch=state.epoch, step=state.step):
+            saved = self._folder.save(
+                content(),
+                epoch=state.epoch,
+                step=state.step,
+                metrics=state.history[-1] if state.history else {},
+                best=state.batch == 0 and 0 < state.epoch == state.watch.best_epoch,
+            )
         now = time.monotonic()
+        self._last = replace(saved, took_s=now - began)
         self.took_s += now - began
         self._cadence.saved(began, now)
         self._report.checkpoint(self._last)

@@ -96,6 +96,8 @@ class Trainer:
         self._all_steps = params.epochs * -(-len(fit.train) // params.batch_size)
         self._steps = min(self._all_steps, context.max_steps or self._all_steps)
         self._told_at = -math.inf
+        self._samples = 0
+        """Rows since that was told."""
 
     def run(self) -> Trained:
         """Train to the end.
@@ -110,8 +112,9 @@ class Trainer:
                 if self._context.resume is not None:
                     self._continue_from(self._context.resume)
                 while not self._over():
-                    self._train_epoch()
-                    self._end_epoch()
+                    with self._report.span("epoch", epoch=self._state.epoch + 1):
+                        self._train_epoch()
+                        self._end_epoch()
                 return self._finish()
         finally:
             self._flat.release()
@@ -142,6 +145,8 @@ class Trainer:
     def _differences(self, saved: Mapping[str, Any]) -> dict[str, list[Any]]:
         """What the rest of the run depends on and was otherwise when the checkpoint was made."""
         found = exactness.differences(saved.get("fingerprint"), self._fingerprint())
+        sizes = self._parallel.world_sizes(saved)
+        found |= {"world_size": sizes} if sizes[0] != sizes[1] else {}
         scheduler = self._state.scheduler
         if scheduler is not None:
             ends = [schedules.end_of(one) for one in (saved["scheduler"], scheduler.state_dict())]
@@ -175,6 +180,7 @@ class Trainer:
             loss, rows = parallel.average(loss.detach(), len(targets))
             optimizer.update()
             state.running.add(loss, rows)
+            self._samples += rows
             state.batch += 1
             state.step += 1
             if self._out_of_steps():
@@ -205,7 +211,9 @@ class Trainer:
             epochs=self._params.epochs,
             step=self._state.step,
             steps=self._steps,
+            samples=self._samples,
         )
+        self._samples = 0
 
     def _end_epoch(self) -> None:
         state = self._state

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,10 @@ class _VariantReporter:
         self._variants = variants
         self._steps = 1
 
-    def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None:
+    def progress(self, *, epoch: int, epochs: int, step: int, steps: int, samples: int = 0) -> None:
         self._steps = steps
-        self._report.progress(**self._variants.of_all(epoch, step, steps, self._name))
+        place = self._variants.of_all(epoch, step, steps, self._name)
+        self._report.progress(**place, samples=samples)
 
     def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
         place = self._variants.of_all(epoch, step, self._steps, self._name)
@@ -116,6 +118,9 @@ class _VariantReporter:
 
     def artifact(self, file: Path, *, name: str, title: str, media_type: str) -> None:
         self._report.artifact(file, name=name, title=title, media_type=media_type)
+
+    def span(self, name: str, **attributes: str | int) -> AbstractContextManager[None]:
+        return self._report.span(name, variant=self._name, **attributes)
 
     def interrupted(self) -> str | None:
         return self._report.interrupted()

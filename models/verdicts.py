@@ -12,6 +12,7 @@ from models.closeness import Closeness, certify_close
 from models.errors import ExportFailed
 from models.parity import BIT_EQUAL, Certificate, Reference, certify
 from models.rows import Tensors
+from models.run import Reporter
 from models.signature import Signature
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ Verdict = dict[str, Any]
 
 
 def verdict(
-    backend: Backend, trained: TrainedModel, reference: Reference, directory: Path
+    backend: Backend,
+    trained: TrainedModel,
+    reference: Reference,
+    directory: Path,
+    report: Reporter,
 ) -> Verdict:
     """Export `trained` into `directory` and certify it against `reference`.
 
@@ -36,18 +41,22 @@ def verdict(
     """
     tolerance = BIT_EQUAL if backend.name == "eager" else None
     judge = partial(certify, task=trained.task, tolerance=tolerance)
-    return _judged(backend, trained, trained.heldout, reference, directory, judge)
+    return _judged(backend, trained, trained.heldout, reference, directory, judge, report)
 
 
 def variant_verdict(
-    backend: Backend, trained: TrainedModel, reference: Reference, directory: Path
+    backend: Backend,
+    trained: TrainedModel,
+    reference: Reference,
+    directory: Path,
+    report: Reporter,
 ) -> Verdict:
     """The same for a backend of `VARIANTS`: made with rows of the training data, by a bound of its
     own, and not for `auto` to pick. `reference` is `closeness`'s."""
     if trained.calibration is None:
         return _entry("failed", "there are no training rows to calibrate with") | {"auto": False}
     judge = partial(certify_close, task=trained.task)
-    found = _judged(backend, trained, trained.calibration, reference, directory, judge)
+    found = _judged(backend, trained, trained.calibration, reference, directory, judge, report)
     return found | {"auto": False}
 
 
@@ -58,14 +67,17 @@ def _judged(
     reference: Reference,
     directory: Path,
     judge: Judge,
+    report: Reporter,
 ) -> Verdict:
     try:
-        backend.export(trained.servable, example, trained.signature, directory)
-        runner = backend.load(directory, trained.signature, threads=THREADS)
-        try:
-            certificate = _certificate(runner, reference, trained, judge)
-        finally:
-            runner.close()
+        with report.span("export", backend=backend.name):
+            backend.export(trained.servable, example, trained.signature, directory)
+        with report.span("certify", backend=backend.name):
+            runner = backend.load(directory, trained.signature, threads=THREADS)
+            try:
+                certificate = _certificate(runner, reference, trained, judge)
+            finally:
+                runner.close()
     except ExportFailed as error:
         (directory / backend.file).unlink(missing_ok=True)
         return _entry("failed", str(error))

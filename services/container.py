@@ -27,9 +27,11 @@ from services.object_storage import ObjectStorage
 from services.queue import CeleryQueue, Queue
 from services.registry import Registry
 from services.remeasurer import Remeasurer
+from services.seats import Seats
 from services.settings import Settings
 from services.storage import FileStorage, Storage
 from services.sweeper import Sweeper
+from services.tracing import OFF, Tracing
 from services.webhook_sender import WebhookSender
 from services.workers import Workers
 
@@ -43,8 +45,10 @@ class Container:
         *,
         queue: Queue | None = None,
         notices: Notices | None = None,
+        tracing: Tracing = OFF,
     ) -> None:
         self.settings = settings
+        self.tracing = tracing
         self.host = socket.gethostname()
         self.notices = notices or notices_of(settings.redis_url)
         self.db = Database(
@@ -53,7 +57,7 @@ class Container:
             tell=self.notices.publish,
         )
         self.storage = storage_of(settings)
-        self.queue: Queue = queue or CeleryQueue(settings.redis_url)
+        self.queue: Queue = queue or CeleryQueue(settings.redis_url, tracing)
         self.pipelines = Catalogue()
         self.datasets = Datasets(self.db, self.storage, settings.downloads_dir)
         self.events = Events(self.db)
@@ -62,6 +66,7 @@ class Container:
         self.jobs = Jobs(self.db, self.queue, self.pipelines, self.datasets, settings)
         self.job_control = JobControl(self.db, self.queue, self.pipelines, self.datasets)
         self.attempts = Attempts(self.db, self.queue, settings)
+        self.seats = Seats(self.db, self.queue, settings)
         self.attempt_files = AttemptFiles(self.db, self.storage)
         self.registry = Registry(self.db, self.storage, self.host)
         self.imports = Imports(self.db, self.storage, self.registry, settings)
@@ -80,6 +85,7 @@ class Container:
         self.queue.close()
         self.notices.close()
         self.db.close()
+        self.tracing.close()
 
 
 def storage_of(settings: Settings) -> Storage:

@@ -20,6 +20,8 @@ from models.imports.requests import ANSWER, ImportRequest
 from services.errors import FieldError, Invalid, Unavailable
 
 ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = ("TORCHKILN_", "OTEL_")
+"""How names of variables begin that tell of the service, or of who receives its traces."""
 COMMAND = (sys.executable, "-m", "models.imports")
 STDERR_TAIL = 2000
 """Bytes of what a process wrote that ended without an answer, for the log."""
@@ -121,7 +123,7 @@ def _end_of(returncode: int) -> str:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TORCHKILN_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     path = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
     return {"OMP_WAIT_POLICY": "passive", **kept, "PYTHONPATH": os.pathsep.join(path)}
 

@@ -10,12 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import redis
-import redis.asyncio
 import structlog
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from services.lean_redis import AsyncRetry, NoBackoff, Retry, redis, redis_asyncio
 
 CHANNEL = "torchkiln:registry"
 SEND_TIMEOUT_S = 0.5
@@ -97,7 +94,7 @@ class RedisNotices:
 
     async def _subscribe(self, reached: Callable[[], None], heard: Callable[[], None]) -> None:
         """Hear notices until the connection breaks, which raises."""
-        client: Any = redis.asyncio.Redis.from_url(
+        client: Any = redis_asyncio.Redis.from_url(
             self._url,
             socket_connect_timeout=2.0,
             socket_timeout=5.0,

@@ -1,4 +1,4 @@
-"""Whether this container's process does its work: `python -m services.probe api|worker`.
+"""Whether this container's process does its work: `python -m services.probe api|worker|dashboard`.
 
 Asked every few seconds by a container engine, so it imports nothing that takes time.
 """
@@ -19,7 +19,14 @@ TIMEOUT_S = 4.0
 
 def api() -> bool:
     """Whether it answers."""
-    port = os.environ.get("TORCHKILN_PORT", "8000")
+    return _answers(os.environ.get("TORCHKILN_PORT", "8000"))
+
+
+def dashboard() -> bool:
+    return _answers(os.environ.get("TORCHKILN_DASHBOARD_PORT", "8002"))
+
+
+def _answers(port: str) -> bool:
     try:
         url = f"http://127.0.0.1:{port}/healthz"
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
@@ -34,7 +41,7 @@ def worker() -> bool:
     return any(time.time() - lock.stat().st_mtime < SILENT_S for lock in locks)
 
 
-PROBES = {"api": api, "worker": worker}
+PROBES = {"api": api, "worker": worker, "dashboard": dashboard}
 
 if __name__ == "__main__":
     sys.exit(not PROBES[sys.argv[1]]())

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-import redis
 import structlog
 
 from models.lazy import lazy
 from services.db.tables import Benchmark, Job
 from services.errors import Unavailable
+from services.lean_redis import redis
+from services.tracing import NO_SPAN, OFF, Span, Tracing
 
 if TYPE_CHECKING:
     import celery
@@ -27,6 +28,7 @@ else:
     exceptions = lazy("kombu.exceptions")
 
 RUN_JOB = "torchkiln.run_job"
+RUN_RANKS = "torchkiln.run_ranks"
 RUN_BENCHMARK = "torchkiln.run_benchmark"
 QueueName = Literal["cpu", "gpu"]
 QUEUES: tuple[QueueName, ...] = get_args(QueueName)
@@ -40,6 +42,10 @@ log: Any = structlog.get_logger(__name__)
 
 class Queue(Protocol):
     def wake_job(self, job: Job) -> None: ...
+
+    def wake_ranks(self, job: Job, device: str) -> None:
+        """Call another worker, one with `device`, to take part in a job that is running."""
+        ...
 
     def wake_benchmark(self, benchmark: Benchmark) -> None: ...
 
@@ -86,8 +92,9 @@ def celery_app(redis_url: str) -> celery.Celery:
 
 
 class CeleryQueue:
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, tracing: Tracing = OFF) -> None:
         self._url = redis_url
+        self._tracing = tracing
         self._app: celery.Celery | None = None
         self._lock = threading.Lock()
         self._redis = redis.Redis.from_url(
@@ -95,17 +102,40 @@ class CeleryQueue:
         )
 
     def wake_job(self, job: Job) -> None:
-        # Redis serves priority 0 first; ours is 9 for the most urgent.
-        self._send(RUN_JOB, job.id, queue_for(job.device), 9 - job.priority)
+        queue = queue_for(job.device)
+        with self._told(job, queue) as span:
+            # Redis serves priority 0 first; ours is 9 for the most urgent.
+            self._send(RUN_JOB, job.id, queue, 9 - job.priority, span)
+
+    def wake_ranks(self, job: Job, device: str) -> None:
+        self._send(RUN_RANKS, job.id, queue_for(device), 9 - job.priority)
 
     def wake_benchmark(self, benchmark: Benchmark) -> None:
         # One that is meant for a host was asked for by the service itself, and can wait.
         self._send(RUN_BENCHMARK, benchmark.id, "cpu", 4 if benchmark.host is None else 9)
 
-    def _send(self, task: str, subject: str, queue: QueueName, priority: int) -> None:
+    def _told(self, job: Job, queue: QueueName) -> AbstractContextManager[Span]:
+        """A span in the trace of the job's request, also where it is the sweeper that sends."""
+        if job.traceparent is None:
+            return nullcontext(NO_SPAN)
+        attributes = {
+            "messaging.system": "redis",
+            "messaging.operation.type": "send",
+            "messaging.operation.name": "send",
+            "messaging.destination.name": queue,
+            "torchkiln.job.id": job.id,
+        }
+        return self._tracing.span(
+            f"send {queue}", kind="producer", parent=job.traceparent, attributes=attributes
+        )
+
+    def _send(
+        self, task: str, subject: str, queue: QueueName, priority: int, span: Span = NO_SPAN
+    ) -> None:
         try:
             self._celery().send_task(task, (subject,), queue=queue, priority=priority, retry=False)
         except (exceptions.KombuError, OSError, redis.RedisError) as error:
+            span.fail(type(error).__name__)
             log.warning("wake_up_not_sent", task=task, subject=subject, reason=type(error).__name__)
 
     def _celery(self) -> celery.Celery:

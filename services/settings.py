@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from services.webhook_settings import WebhookSettings
 
 AutoBenchmark = Literal["stale", "all", "off"]
 Role = Literal["all", "manage", "serve"]
+ENDPOINT = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
 
 class Settings(WebhookSettings):
@@ -47,6 +49,10 @@ class Settings(WebhookSettings):
     """Allows a non-loopback bind without an API key."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    otlp_endpoint: str = ""
+    """Base URL of a receiver of traces by OTLP over HTTP, `http://collector:4318`; empty is off."""
+    trace_sample: float = Field(default=1.0, ge=0, le=1)
+    """The share that is kept of the traces that begin here."""
 
     max_body_bytes: int = Field(default=16 * 2**20, ge=1024)
     job_slots: int = Field(default=1, ge=1, le=256)
@@ -55,10 +61,18 @@ class Settings(WebhookSettings):
     """The same of the queue `gpu`, on a worker that has one; 0 is one for each GPU found."""
     threads_per_job: int = Field(default=0, ge=0, le=1024)
     """Torch threads of a trainer; 0 divides the host's cores by the slots."""
+    worker_metrics_host: str = "127.0.0.1"
+    worker_metrics_port: int = Field(default=0, ge=0, le=65_535)
+    """Where a worker answers Prometheus, who needs no key there; 0 is off."""
     heartbeat_s: float = Field(default=5.0, gt=0)
     lease_s: float = Field(default=30.0, gt=0)
     resend_after_s: float = Field(default=15.0, gt=0)
     max_attempts: int = Field(default=3, ge=1)
+    gather_s: float = Field(default=30.0, gt=0)
+    """How long a job over several hosts waits for all of them; then `min_world_size` do."""
+    rendezvous_host: str = ""
+    """Where the other hosts of a job reach this one; empty is the address from which it reaches
+    the broker."""
     stall_timeout_s: float = Field(default=900.0, gt=0)
     """A run that makes no headway for so long is ended, and its job tried again."""
     memory_per_job_bytes: int = Field(default=0, ge=0)
@@ -83,6 +97,13 @@ class Settings(WebhookSettings):
     """Compiles `torchexport` models for the host at their first load, which takes a minute each."""
     fast_path: bool = True
     """Answers inference requests in the HTTP protocol class; off, the application does."""
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _endpoint(cls, value: str) -> str:
+        if value and ENDPOINT.fullmatch(value) is None:
+            raise ValueError("expected a URL such as http://collector:4318")
+        return value
 
     @field_validator("data_dir")
     @classmethod

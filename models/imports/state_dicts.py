@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,9 @@ TORCH_DATATYPES = ("BOOL", "UINT8", "INT8", "INT16", "INT32", "INT64", "FP16", "
 class Silent:
     """A `Reporter` to nobody: what matters is in the certificates."""
 
-    def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None: ...
+    def progress(
+        self, *, epoch: int, epochs: int, step: int, steps: int, samples: int = 0
+    ) -> None: ...
 
     def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
 
@@ -54,6 +57,9 @@ class Silent:
     def checkpoint(self, saved: Any) -> None: ...
 
     def artifact(self, file: Path, *, name: str, title: str, media_type: str) -> None: ...
+
+    def span(self, name: str, **attributes: str | int) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def interrupted(self) -> str | None:
         return None

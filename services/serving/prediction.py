@@ -13,6 +13,7 @@ from services.serving.runners import Gone
 from services.serving.stats import Timing
 from services.serving.v2_plans import Known
 from services.serving.versions import ServedVersion
+from services.tracing import active
 
 
 async def infer(
@@ -121,6 +122,15 @@ async def _run(
     timeout_s: float | None,
 ) -> Outputs:
     timing.parsed()
+    if (span := active()) is not None:
+        span.set(
+            {
+                "torchkiln.model": served.name,
+                "torchkiln.version": served.version,
+                "torchkiln.backend": backend,
+                "torchkiln.rows": count,
+            }
+        )
     try:
         return await engine.run(served, backend, inputs, count, timing, gone, timeout_s=timeout_s)
     except Exception:

@@ -134,12 +134,13 @@ class Route(Group):
         """How long each has taken, by whether its client was still there."""
         if sent:
             self.counted.successes.add_all(sent)
-        asked = sum([one.asked_ns for one in batch])
+        asked = [one.asked_ns for one in batch]
         self.stats.succeeded_together(
             sent + unsent,
             ran.rows,
-            input_ns=asked - sum([one.started for one in batch]),
-            queue_ns=len(batch) * ran.started - asked,
+            asked,
+            ran.started,
+            input_ns=sum(asked) - sum([one.started for one in batch]),
             infer_ns=len(batch) * ran.spent_ns,
         )
 

@@ -20,12 +20,13 @@ class Figures:
     predictions: dict[Key, PredictionStats] = field(default_factory=dict[Key, PredictionStats])
     models_loaded: int = 0
     models_bytes: int = 0
+    waiting: dict[Key, int] = field(default_factory=dict[Key, int])
 
     @classmethod
     def of(cls, http: HttpStats, engine: Engine) -> Figures:
         """This process's own."""
         loaded, size = len(tuple(engine.cache)), engine.cache.used_bytes
-        return cls(1, dict(http.routes), dict(engine.stats), loaded, size)
+        return cls(1, dict(http.routes), dict(engine.stats), loaded, size, engine.cache.waiting())
 
     def __add__(self, other: Figures) -> Figures:
         routes = {key: _sum_of_routes(self, other, key) for key in self.routes | other.routes}
@@ -41,6 +42,10 @@ class Figures:
             predictions,
             self.models_loaded + other.models_loaded,
             self.models_bytes + other.models_bytes,
+            {
+                key: self.waiting.get(key, 0) + other.waiting.get(key, 0)
+                for key in self.waiting | other.waiting
+            },
         )
 
     def to_bytes(self) -> bytes:
@@ -50,6 +55,7 @@ class Figures:
             "predictions": [[list(key), _told(value)] for key, value in self.predictions.items()],
             "models_loaded": self.models_loaded,
             "models_bytes": self.models_bytes,
+            "waiting": [[list(key), count] for key, count in self.waiting.items()],
         }
         return orjson.dumps(told)
 
@@ -59,6 +65,7 @@ class Figures:
         told = orjson.loads(data)
         told["routes"] = {RouteKey(*key): RouteStats(**value) for key, value in told["routes"]}
         told["predictions"] = {Key(*key): _heard(value) for key, value in told["predictions"]}
+        told["waiting"] = {Key(*key): count for key, count in told["waiting"]}
         return cls(**told)
 
 

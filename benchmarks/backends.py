@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ HEAD = ("batch", "backend", "mean µs", "95 % interval", "p50", "p99", "rows/s",
 class Quiet:
     """A reporter that shows nothing but warnings."""
 
-    def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None: ...
+    def progress(
+        self, *, epoch: int, epochs: int, step: int, steps: int, samples: int = 0
+    ) -> None: ...
 
     def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
 
@@ -50,6 +53,9 @@ class Quiet:
     def checkpoint(self, saved: Any) -> None: ...
 
     def artifact(self, file: Path, *, name: str, title: str, media_type: str) -> None: ...
+
+    def span(self, name: str, **attributes: str | int) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def interrupted(self) -> str | None:
         return None

@@ -41,6 +41,7 @@ class BenchmarkSupervisor:
                 ):
                     BenchmarkRun(self._station, claim, trainer, keeper).run(workdir)
             except LeaseLost:
+                self._station.metrics.lease_lost("benchmark")
                 log.warning("lease_lost")
             except Exception:
                 log.exception("benchmark_abandoned")

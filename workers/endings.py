@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from services.claims import Claim
 from services.job_state import Outcome
+from services.seats import Loss
 from services.settings import Settings
+from services.waiting import fewest_hosts
+from workers.gathering import PEER_LOST, TOO_FEW
 from workers.keeper import KILL
 from workers.limits import STALL, TIMEOUT
 from workers.messages import Message
@@ -31,6 +34,8 @@ KILLED = {
 RETRIED = {"oom": Outcome.OOM, "lost": Outcome.LOST, "checkpoint_corrupt": Outcome.LOST}
 """Of one that says itself what another attempt may not share: `lost` is one of its ranks."""
 
+TOO_FEW_HOSTS = "too_few_hosts"
+"""The code of an attempt that found no others to begin with."""
 BAD_ALLOC = "std::bad_alloc"
 """What a process says that C++ has ended because it got no memory, where nobody could catch it."""
 
@@ -53,19 +58,30 @@ class Endings:
         """Of the last word of a run that did not end well."""
         if last["type"] == "interrupted":
             return self._of(INTERRUPTED[last["reason"]])
-        code = last["code"]
+        code = "lost" if last["code"] == PEER_LOST else last["code"]
         if code == "lost" and oom_killed:
             code = "oom"
         return Ending(RETRIED.get(code, Outcome.ERROR), code, last["message"])
 
+    def elsewhere(self, loss: Loss) -> Ending:
+        """Of a run that has lost another host."""
+        code = "lost" if loss.code == PEER_LOST else loss.code
+        return Ending(RETRIED.get(code, Outcome.ERROR), code, loss.message)
+
     def untold(self, end: Exit, *, oom_killed: bool) -> Ending:
         """Of a process that ended without a last word."""
+        if end.why == TOO_FEW:
+            return Ending(Outcome.RELEASED, TOO_FEW_HOSTS, self._too_few())
         if end.why in KILLED:
             return self._of(KILLED[end.why])
         how = f"the trainer {how_it_ended(end.returncode)}"
         if (oom_killed and end.returncode == -signal.SIGKILL) or BAD_ALLOC in end.stderr:
             return Ending(Outcome.OOM, "oom", f"{how}, for want of memory")
         return Ending(Outcome.LOST, "lost", how)
+
+    def _too_few(self) -> str:
+        job, within_s = self._claim.job, self._settings.gather_s
+        return f"fewer than {fewest_hosts(job)} of {job.hosts} hosts came within {within_s:g} s"
 
     def _of(self, outcome: Outcome) -> Ending:
         if outcome is Outcome.TIMEOUT:

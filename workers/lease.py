@@ -8,6 +8,7 @@ from services.attempts import Attempts, Beat
 from services.benchmark_runs import BenchmarkClaim, BenchmarkRuns
 from services.claims import Claim
 from services.job_state import JobStatus
+from services.seats import SeatClaim, Seats
 
 
 class LeaseLost(Exception):
@@ -38,6 +39,20 @@ class JobLease:
         return self._attempts.look(self._claim)
 
 
+class SeatLease:
+    """What the job's owner wishes is for the leader to see; here it goes on or is over."""
+
+    def __init__(self, seats: Seats, seat: SeatClaim) -> None:
+        self._seats = seats
+        self._seat = seat
+
+    def beat(self) -> Beat | None:
+        return _going_on(self._seats.beat(self._seat))
+
+    def look(self) -> Beat | None:
+        return _going_on(self._seats.look(self._seat))
+
+
 class BenchmarkLease:
     """A benchmark cannot be cancelled, so there is nothing to look for between beats."""
 
@@ -50,3 +65,7 @@ class BenchmarkLease:
 
     def look(self) -> Beat | None:
         return Beat(JobStatus.RUNNING, kill=False)
+
+
+def _going_on(held: bool) -> Beat | None:
+    return Beat(JobStatus.RUNNING, kill=False) if held else None

@@ -16,7 +16,9 @@ STALL, TIMEOUT = "stall", "timeout"
 """Why a trainer is killed that makes no headway, or does not stop when its time is over."""
 SAVE_S = 30.0
 """How long a run whose time is over has to save a checkpoint."""
-HEADWAY = frozenset({"metrics", "checkpoint", "artifact", "resumed", "trained", "published"})
+HEADWAY = frozenset(
+    {"rendezvous", "metrics", "checkpoint", "artifact", "resumed", "trained", "published"}
+)
 """Messages that a run has got somewhere; `progress` is another if it is about a new step. What a
 run prints is none: a loop that hangs may go on talking."""
 

@@ -11,6 +11,7 @@ from setproctitle import setproctitle
 from services import logging
 from services.container import Container
 from services.settings import Settings
+from services.tracing import tracing_of
 from workers.process import COMMAND
 from workers.signals import Signals
 from workers.worker import NotStarted, Worker
@@ -31,7 +32,7 @@ def main() -> int:
         return _refuse("TORCHKILN_REDIS_URL has to name the broker, redis://…")
     logging.configure("worker", level=settings.log_level, log_format=settings.log_format)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return run(Container(settings))
+    return run(Container(settings, tracing=tracing_of(settings, "torchkiln-worker")))
 
 
 def run(container: Container, trainer: tuple[str, ...] = COMMAND) -> int:

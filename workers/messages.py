@@ -18,15 +18,20 @@ Message = Mapping[str, Any]
 | type | with |
 |---|---|
 | `ready` | `devices`, `versions` |
+| `rendezvous` | `port`: where the trainers of the job's other hosts meet this one |
+| `leaving` | nothing: this host is to be left, though rank 0 is on another one |
 | `resumed` | `exact`, `differences`: what is other than when the checkpoint was made, by name |
-| `progress` | `epoch`, `epochs`, `step`, `steps` |
+| `progress` | `epoch`, `epochs`, `step`, `steps`, `samples`: training rows since the run began |
+| `device` | `name`, `allocated_bytes`, `reserved_bytes`: what the run takes of a GPU's memory |
 | `metrics` | `values`, `epoch`, `step` |
 | `log` | `level`, `message`, `data` |
-| `checkpoint` | `path`, `epoch`, `step`, `metrics`, `best`, `size_bytes`, `sha256` |
+| `checkpoint` | `path`, `epoch`, `step`, `metrics`, `best`, `size_bytes`, `sha256`, `took_s` |
 | `artifact` | `path`, `name`, `title`, `media_type`, `size_bytes`, `sha256` |
 | `trained` | nothing: the processor-hungry part is over |
 | `published` | `publication`, the JSON of `models.publishing.Publication` |
 | `benchmark` | `results`, `environment`, `winners`, `plot` (a path) |
+| `span_began` | `id`, `parent` (another's or None), `name`, `at_ns` since 1970, `attributes` |
+| `span_ended` | `id`, `at_ns`, `error`: a word, or None |
 | `trace` | `text`: a traceback, for the operator's log only |
 | `done`, last | `results`, `lineage` |
 | `interrupted`, last | `reason` |
@@ -58,11 +63,18 @@ class TrainSpec:
     data_dir: str
     resume: str | None
     ranks: Sequence[str] = ()
-    """The device of each of several processes that train together; empty: one, on `device`."""
+    """The device of each process here, of those that train together; empty: one, on `device`."""
+    rendezvous: str | None = None
+    """Of a job over several hosts: the address to be met at or, in another seat than 0, the
+    `address:port` where."""
+    seat: int = 0
+    """Which of the hosts this is; rank 0 is on the first."""
     dataset_file: str | None = None
     base_dir: str | None = None
     max_steps: int | None = None
     """The optimizer step at which training ends as if its epochs were over."""
+    traceparent: str | None = None
+    """The attempt's span, if the parts of the run shall be told."""
 
     @property
     def subject(self) -> str:
@@ -72,7 +84,11 @@ class TrainSpec:
     def bound(self) -> dict[str, str | int]:
         """What is on every line of the run's log."""
         bound: dict[str, str | int] = {"job_id": self.job_id, "attempt": self.attempt}
-        return bound if self.request_id is None else {**bound, "request_id": self.request_id}
+        if self.request_id is not None:
+            bound["request_id"] = self.request_id
+        if self.traceparent is not None:
+            _, bound["trace_id"], bound["span_id"], _ = self.traceparent.split("-")
+        return bound
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class TrainerPool:
         self._closed = False
         self.ready: Message | None = None
         """What the first trainer said of this host."""
+        self.started = self.failed = 0
+        """Trainers so far; of them those that ended before they were ready."""
         self._thread = threading.Thread(target=self._run, name="trainer-pool", daemon=True)
 
     def start(self) -> None:
@@ -65,6 +67,12 @@ class TrainerPool:
             trainer = self._warm.pop(0)
             self._taken.add(trainer)
             return trainer
+
+    def states(self) -> dict[str, int]:
+        """How many trainers there are, by what they do."""
+        with self._state:
+            taken, warm, starting = map(len, (self._taken, self._warm, self._starting))
+        return {"starting": starting, "warm": warm, "taken": taken}
 
     def widen(self, slots: int) -> None:
         """There are so many slots more."""
@@ -135,6 +143,7 @@ class TrainerPool:
     def _failed(self, trainer: TrainerProcess) -> None:
         delay = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
         self._failures += 1
+        self.failed += 1
         self._retry_at = time.monotonic() + delay
         assert trainer.exit is not None  # noqa: S101 - it is why we are here
         log.error(
@@ -149,6 +158,7 @@ class TrainerPool:
         while len(self._warm) + len(self._starting) < wanted and time.monotonic() >= self._retry_at:
             try:
                 self._starting[self._spawn(self._changed)] = time.monotonic()
+                self.started += 1
             except OSError as error:
                 log.error("trainer_not_spawned", reason=error.strerror)
                 self._retry_at = time.monotonic() + RETRY_S[-1]

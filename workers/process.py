@@ -121,6 +121,11 @@ class TrainerProcess:
             self._asked.remove(control)
             self._tell()
 
+    def seat(self, seats: Sequence[int]) -> None:
+        """Tell the run which hosts it has."""
+        with self._speaking:
+            self._write(encode({"seats": seats}))
+
     def next(self, timeout: float | None = None) -> Message | Exit | None:
         """Wait for what it says next. None: nothing within `timeout` seconds."""
         try:

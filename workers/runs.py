@@ -16,7 +16,7 @@ RELEASE = "release"
 class Runs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[str, tuple[TrainerProcess, bool]] = {}
+        self._held: dict[TrainerProcess, tuple[str, bool]] = {}
         self._leave_by: float | None = None
 
     @contextmanager
@@ -27,7 +27,7 @@ class Runs:
         to leave.
         """
         with self._lock:
-            self._held[subject] = (trainer, saves)
+            self._held[trainer] = (subject, saves)
             leave_by = self._leave_by
         if leave_by is not None:
             _release(trainer, leave_by, saves=saves)
@@ -37,25 +37,25 @@ class Runs:
             trainer.kill("done")
             trainer.wait()
             with self._lock:
-                del self._held[subject]
+                del self._held[trainer]
 
     def subjects(self) -> Sequence[str]:
         with self._lock:
-            return [*self._held]
+            return [subject for subject, _ in self._held.values()]
 
     def release(self, grace_s: float) -> None:
         """Ask every run, and those that still come, to save and stop; kill those that have not
         after `grace_s`."""
         with self._lock:
             self._leave_by = leave_by = time.monotonic() + grace_s
-            held = [*self._held.values()]
+            held = [(trainer, saves) for trainer, (_, saves) in self._held.items()]
         for trainer, saves in held:
             _release(trainer, leave_by, saves=saves)
 
     def kill(self) -> None:
         with self._lock:
-            held = [*self._held.values()]
-        for trainer, _ in held:
+            held = [*self._held]
+        for trainer in held:
             trainer.kill(RELEASE)
 
 

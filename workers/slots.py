@@ -37,6 +37,11 @@ class Slots:
         with self._lock:
             self._taken[queue] -= 1
 
+    def taken(self) -> dict[str, int]:
+        """By queue."""
+        with self._lock:
+            return {queue: self._taken[queue] for queue in self.of_queue}
+
     def free(self, queue: str) -> bool:
         with self._lock:
             return self._taken[queue] < self.of_queue[queue]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
@@ -14,6 +14,7 @@ from services.container import Container
 from services.errors import Unavailable
 from services.settings import Settings
 from workers.devices import Devices
+from workers.metrics import Metrics
 from workers.pool import TrainerPool
 from workers.process import TrainerProcess
 from workers.runs import Runs
@@ -32,6 +33,7 @@ class Station:
     devices: Devices
     workdirs: WorkDirs
     runs: Runs
+    metrics: Metrics = field(default_factory=Metrics)
 
     def take_up(
         self,

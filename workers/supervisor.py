@@ -14,10 +14,13 @@ from services.claims import Claim
 from services.db.tables import Job
 from services.job_state import Outcome
 from services.logging import bound
+from services.waiting import per_host
+from workers import spans
 from workers.job_run import JobRun
 from workers.keeper import Keeper
 from workers.lease import JobLease, LeaseLost
 from workers.process import TrainerProcess
+from workers.spans import attempt_span
 from workers.station import Station
 
 log: Any = structlog.get_logger(__name__)
@@ -34,13 +37,14 @@ class JobSupervisor:
             self._station.take_up(lambda: attempts.claim(job_id, worker, self._fits), self._attempt)
 
     def _fits(self, job: Job) -> bool:
-        return self._station.devices.fit(job.device, job.world_size)
+        return self._station.devices.fit(job.device, per_host(job))
 
     def _attempt(self, claim: Claim, trainer: TrainerProcess, claimed_at: float) -> None:
         container = self._station.container
         lease = JobLease(container.attempts, claim)
         with (
-            bound(**_names(claim)),
+            bound(**names(claim)),
+            attempt_span(container, claim),
             Keeper(lease, trainer, container.settings, claimed_at) as keeper,
         ):
             log.info("attempt_started", pipeline=claim.job.pipeline, trainer_pid=trainer.pid)
@@ -49,6 +53,8 @@ class JobSupervisor:
                     claim, trainer, JobRun(self._station, claim, trainer, keeper, claimed_at)
                 )
             except LeaseLost:
+                self._station.metrics.lease_lost("job")
+                spans.lost()
                 log.warning("lease_lost")
             except Exception:
                 log.exception("attempt_abandoned")
@@ -58,7 +64,7 @@ class JobSupervisor:
         name = f"{claim.job.id}-{claim.number}"
         try:
             with (
-                station.devices.use(claim.job.device, claim.job.world_size) as devices,
+                station.devices.use(claim.job.device, per_host(claim.job)) as devices,
                 station.workdirs.make(name) as workdir,
                 station.runs.hold(claim.job.id, trainer, saves=True),
             ):
@@ -71,7 +77,7 @@ class JobSupervisor:
             run.finish(Outcome.LOST, code="storage_failed", message=reason)
 
 
-def _names(claim: Claim) -> dict[str, str | int]:
+def names(claim: Claim) -> dict[str, str | int]:
     """What every line of the attempt's log carries besides the job's id."""
     request_id = claim.job.request_id
     names: dict[str, str | int] = {"attempt": claim.number}

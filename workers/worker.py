@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import structlog
@@ -13,20 +14,22 @@ import structlog
 from services.container import Container
 from services.db import migrate
 from services.errors import Unavailable
-from services.queue import RUN_BENCHMARK, RUN_JOB
+from services.queue import RUN_BENCHMARK, RUN_JOB, RUN_RANKS
 from services.workers import WorkerInfo
 from workers.app import worker_app
 from workers.benchmark_supervisor import BenchmarkSupervisor
 from workers.consumer import Consumer
 from workers.courier import Courier
 from workers.devices import Devices
+from workers.member import MemberSupervisor
+from workers.metrics import Metrics, Sizes, served
 from workers.periodic import Periodic
 from workers.pool import TrainerPool
 from workers.presence import Presence
 from workers.process import COMMAND, TrainerProcess
 from workers.runs import Runs
 from workers.signals import Signals
-from workers.slots import slots_for
+from workers.slots import Slots, slots_for
 from workers.station import Station, threads_per_job
 from workers.supervisor import JobSupervisor
 from workers.workdirs import WorkDirs
@@ -75,8 +78,11 @@ class Worker:
         info = WorkerInfo(self.id, container.host, os.getpid(), (), settings.job_slots)
         self._presence = Presence(container.workers, info, self._runs.subjects)
         self._workdirs: WorkDirs | None = None
+        self._slots: Slots | None = None
+        self._metrics = Metrics()
+        self._metrics.watch(self._pool, lambda: self._slots, self._gpus)
         self._heartbeat = Periodic("heartbeat", settings.heartbeat_s, self._beat)
-        self._sweeper = Periodic("sweeper", settings.heartbeat_s, container.sweeper.sweep)
+        self._sweeper = Periodic("sweeper", settings.heartbeat_s, self._sweep)
         self._remeasurer = Periodic("remeasurer", REMEASURE_S, container.remeasurer.run)
         self._courier = Courier(
             container.deliveries, container.webhook_sender, settings.heartbeat_s
@@ -86,6 +92,19 @@ class Worker:
 
     def run(self, signals: Signals) -> int:
         """Work until a signal comes. → the exit status. Raises `NotStarted`."""
+        host, port = self._settings.worker_metrics_host, self._settings.worker_metrics_port
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(served(self._metrics, host, port))
+            except OSError as error:
+                raise NotStarted(
+                    f"cannot listen on {host} port {port}: {error.strerror or error}; set "
+                    "TORCHKILN_WORKER_METRICS_HOST and TORCHKILN_WORKER_METRICS_PORT to an "
+                    "address that is free"
+                ) from error
+            return self._work(signals)
+
+    def _work(self, signals: Signals) -> int:
         if not self._wait_for_parts(signals):
             return 0
         workdirs = self._workdirs = WorkDirs(self._settings.work_dir, self.id)
@@ -108,6 +127,15 @@ class Worker:
         if self._workdirs is not None:
             self._workdirs.touch()
         self._presence.beat()
+        self._metrics.beaten()
+
+    def _sweep(self) -> None:
+        self._metrics.swept(self._container.sweeper.sweep())
+
+    def _gpus(self) -> Sizes:
+        """Those of this host, and their memory."""
+        devices = (self._pool.ready or {}).get("devices", ())
+        return {one["name"]: one["memory_bytes"] for one in devices if "memory_bytes" in one}
 
     def _wait_for_parts(self, signals: Signals) -> bool:
         """Wait until database and broker answer. → False: a signal came meanwhile."""
@@ -139,7 +167,7 @@ class Worker:
         """Take jobs until there is a reason not to. → the signal, 0 if the consumer failed."""
         ready = self._pool.ready or {}
         names = [device["name"] for device in ready["devices"]]
-        slots = slots_for(self._settings, names)
+        slots = self._slots = slots_for(self._settings, names)
         self._pool.widen(slots.total - self._settings.job_slots)
         station = Station(
             self._container,
@@ -148,9 +176,11 @@ class Worker:
             Devices(names),
             workdirs,
             self._runs,
+            self._metrics,
         )
         tasks: dict[str, Callable[[str], None]] = {
             RUN_JOB: JobSupervisor(station).run,
+            RUN_RANKS: MemberSupervisor(station).run,
             RUN_BENCHMARK: BenchmarkSupervisor(station).run,
         }
         app = worker_app(self._settings.redis_url, tasks, slots)

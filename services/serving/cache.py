@@ -110,6 +110,10 @@ class RunnerCache:
             self._loaded[key] = runner
         return runner
 
+    def waiting(self) -> dict[Key, int]:
+        """Calls that wait or run, by the runner that they are for. Counts as no use."""
+        return {key: runner.waiting for key, runner in tuple(self._loaded.items())}
+
     async def get(
         self,
         served: ServedVersion,

@@ -75,10 +75,14 @@ class LoadedRunner:
         self._effort = 0
         """Rows that wait or run."""
         self._waiting = 0
-        """Calls that wait or run."""
         self._busy = False
         """Whether a batch runs or is about to."""
         self._thread: ThreadPoolExecutor | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait or run."""
+        return self._waiting
 
     def limit_wait(self, queue_limit_s: float) -> None:
         """From now on, refuse whoever would wait longer."""

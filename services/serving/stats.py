@@ -14,6 +14,9 @@ from typing import Any
 BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Upper bounds of the histogram of a prediction's whole time in the service."""
 BUCKETS_NS = tuple(round(bound * 1e9) for bound in BUCKETS_S)
+STAGE_BUCKETS_S = (1e-5, 3e-5, 1e-4, 3e-4, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+"""The same of a part of it: waiting for the model, or one run of the model."""
+STAGE_BUCKETS_NS = tuple(round(bound * 1e9) for bound in STAGE_BUCKETS_S)
 
 clock_ns = time.monotonic_ns
 """The one clock of all that is timed on the hot path, where a reading serves all who need it."""
@@ -51,6 +54,10 @@ class PredictionStats:
     """By rows: how many batches were run, and the nanoseconds that they took."""
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
     """Predictions by the whole time that they took."""
+    queue_buckets: list[int] = field(default_factory=lambda: [0] * (len(STAGE_BUCKETS_S) + 1))
+    """Predictions by how long they waited for the model."""
+    compute_buckets: list[int] = field(default_factory=lambda: [0] * (len(STAGE_BUCKETS_S) + 1))
+    """Batches by how long the model took."""
 
     @property
     def successes(self) -> int:
@@ -76,25 +83,47 @@ class PredictionStats:
         self.infer_ns += timing.infer_ns
         self.success_ns += total
         self.buckets[bisect_left(BUCKETS_NS, total)] += 1
+        self.queue_buckets[bisect_left(STAGE_BUCKETS_NS, timing.queue_ns)] += 1
 
     def succeeded_together(
-        self, totals: Sequence[int], rows: int, *, input_ns: int, queue_ns: int, infer_ns: int
+        self,
+        totals: Sequence[int],
+        rows: int,
+        asked: Sequence[int],
+        began: int,
+        *,
+        input_ns: int,
+        infer_ns: int,
     ) -> None:
-        """Predictions that were one batch: `totals` is how long each took as a whole, the others
+        """Predictions that were one batch: `totals` is how long each took as a whole; `asked` is
+        since when each waited for the model, in order, and `began` until when they did; the others
         are sums over all of them."""
         self.last_ns = clock_ns()
         self.rows += rows
-        self.queue_ns += queue_ns
+        self.queue_ns += len(asked) * began - sum(asked)
         self.input_ns += input_ns
         self.infer_ns += infer_ns
         self.success_ns += sum(totals)
         spread(self.buckets, totals)
+        self._waited(asked, began)
+
+    def _waited(self, asked: Sequence[int], began: int) -> None:
+        """Count waits bucket by bucket and not one by one: they are in order, and in few."""
+        buckets, left = self.queue_buckets, len(asked)
+        shortest = bisect_left(STAGE_BUCKETS_NS, began - asked[-1])
+        longest = bisect_left(STAGE_BUCKETS_NS, began - asked[0])
+        for index in range(shortest, longest):
+            longer = bisect_left(asked, began - STAGE_BUCKETS_NS[index])
+            buckets[index] += left - longer
+            left = longer
+        buckets[longest] += left
 
     def ran(self, rows: int, infer_ns: int) -> None:
         """One batch, which may be of several predictions or a part of one."""
         self.executions += 1
         count, ns = self.batches.get(rows, (0, 0))
         self.batches[rows] = count + 1, ns + infer_ns
+        self.compute_buckets[bisect_left(STAGE_BUCKETS_NS, infer_ns)] += 1
 
     def failed(self, timing: Timing) -> None:
         self.failures += 1
@@ -103,8 +132,9 @@ class PredictionStats:
     def add(self, other: PredictionStats) -> None:
         """Take in another backend's figures, for a version's sum."""
         for name in self.__slots__:
-            if name == "buckets":
-                self.buckets = [a + b for a, b in zip(self.buckets, other.buckets, strict=True)]
+            if name.endswith("buckets"):
+                both = zip(getattr(self, name), getattr(other, name), strict=True)
+                setattr(self, name, [a + b for a, b in both])
             elif name == "batches":
                 for rows, (count, ns) in other.batches.items():
                     had, spent = self.batches.get(rows, (0, 0))

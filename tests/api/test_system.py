@@ -106,6 +106,7 @@ def test_metrics_count_requests_by_route_predictions_by_backend_and_jobs_by_stat
     lines = set(response.text.splitlines())
     route = "/v2/models/{name}/versions/{version}/infer"
     model = 'backend="onnxruntime",model="demo"'
+    row_1 = model.replace(",", ',le="1",')
     assert {
         'torchkiln_http_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"} 2.0',
         'torchkiln_http_requests_total{method="GET",route="unmatched",status="404"} 1.0',
@@ -116,10 +117,37 @@ def test_metrics_count_requests_by_route_predictions_by_backend_and_jobs_by_stat
         f'torchkiln_prediction_duration_seconds_count{{{model},version="1"}} 2.0',
         'torchkiln_jobs{status="succeeded"} 1.0',
         'torchkiln_jobs{status="queued"} 0.0',
+        'torchkiln_queue_depth{queue="gpu"} 0.0',
+        'torchkiln_queue_messages{queue="cpu"} 0.0',
+        "torchkiln_jobs_lapsed 0.0",
+        f'torchkiln_inference_queue_seconds_count{{{model},version="1"}} 2.0',
+        f'torchkiln_inference_compute_seconds_count{{{model},version="1"}} 2.0',
+        f'torchkiln_inference_batch_rows_bucket{{{row_1},version="1"}} 1.0',
+        f'torchkiln_inference_batch_rows_sum{{{model},version="1"}} 3.0',
+        f'torchkiln_inference_queue_depth{{{model},version="1"}} 0.0',
         "torchkiln_workers 0.0",
         "torchkiln_models_loaded 1.0",
     } <= lines
     assert any(line.startswith("process_resident_memory_bytes") for line in lines)
+    spent = [line for line in lines if line.startswith("torchkiln_prediction_stage_seconds_total{")]
+    whole = "torchkiln_prediction_duration_seconds_sum"
+    (total,) = [line for line in lines if line.startswith(whole)]
+    assert sum(map(_number, spent)) == pytest.approx(_number(total))
+    assert all(_number(line) > 0 for line in spent)
+
+
+def _number(line: str) -> float:
+    return float(line.rpartition(" ")[2])
+
+
+def test_metrics_do_without_the_broker(api: Api, queue: RecordingQueue) -> None:
+    queue.messages = {"cpu": 3, "gpu": 1}
+    assert 'torchkiln_queue_messages{queue="cpu"} 3.0' in api.client.get("/metrics").text
+    queue.broken = True
+    response = api.client.get("/metrics")
+    assert response.status_code == 200
+    assert "torchkiln_queue_messages{" not in response.text
+    assert 'torchkiln_queue_depth{queue="cpu"} 0.0' in response.text
 
 
 def test_metrics_do_without_the_database(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from benchmarks.scaling import bytes_left, count_ms, pace
 from benchmarks.scaling_loads import Loads, all_loads
 from services import counts
 from services.db.tables import Job
-from services.job_state import JobStatus
+from services.job_state import TERMINAL, JobStatus
 
 
 @pytest.fixture
@@ -53,5 +53,5 @@ def test_bytes_are_of_what_was_written(loads: Loads, monkeypatch: pytest.MonkeyP
 
 
 def test_there_are_as_many_more_jobs_as_are_to_be_counted(loads: Loads) -> None:
-    assert count_ms(loads, 100) > 0
-    assert counts.by_status(loads.container.db, Job)[JobStatus.SUCCEEDED] == 101
+    assert min(count_ms(loads, 100)) > 0
+    assert counts.by_status(loads.container.db, Job, TERMINAL)[JobStatus.SUCCEEDED] == 101

@@ -13,7 +13,15 @@ import pytest
 import yaml
 
 from tests.support.custom_resources import SCHEMAS
-from tests.support.kubernetes import DIRECTORY, OVERLAYS, ROOT, Rendered, all_containers, labels
+from tests.support.kubernetes import (
+    DIRECTORY,
+    OVERLAYS,
+    ROOT,
+    Rendered,
+    all_containers,
+    labels,
+    main,
+)
 from tests.support.kustomize import Object
 
 OLDEST = "1.30"
@@ -33,7 +41,9 @@ def test_every_object_is_one_that_kubernetes_takes(rendered: Rendered, version: 
         check(found, version)
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "NetworkPolicy", "ScaledObject", "ServiceMonitor"])
+@pytest.mark.parametrize(
+    "kind", ["Deployment", "NetworkPolicy", "ScaledObject", "ServiceMonitor", "PodMonitor"]
+)
 def test_a_field_that_does_not_exist_is_found(kind: str) -> None:
     broken = deepcopy(Rendered("gpu").all(kind)[0])
     broken["spec"]["replica"] = 2
@@ -82,6 +92,20 @@ def test_the_monitor_finds_every_service_and_its_port() -> None:
     for service in rendered.all("Service"):
         assert wanted <= service["metadata"]["labels"].items()
         assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_the_monitor_finds_every_worker_and_where_it_answers() -> None:
+    rendered = Rendered("gpu")
+    [monitor] = rendered.all("PodMonitor")
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    found = rendered.selected(monitor["spec"]["selector"])
+    workers = [one for one in rendered.workloads() if "worker" in one["metadata"]["name"]]
+    assert found == workers
+    for worker in workers:
+        [port] = [one for one in main(worker)["ports"] if one["name"] == endpoint["port"]]
+        settings = rendered.settings(main(worker))
+        assert settings.worker_metrics_port == port["containerPort"]
+        assert settings.worker_metrics_host == "0.0.0.0"  # as another pod asks
 
 
 def test_a_deployment_has_one_scaler_at_most_or_a_number_of_its_own(rendered: Rendered) -> None:

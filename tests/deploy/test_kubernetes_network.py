@@ -37,10 +37,19 @@ def test_nothing_is_allowed_that_no_policy_allows(rendered: Rendered) -> None:
             assert all(rule["ports"] for rule in policies(rendered, workload, direction))
 
 
+RANKS = 32768
+"""The first of the ports at which the ranks of one job meet."""
+
+
+def is_worker(workload: Object) -> bool:
+    return workload["metadata"]["name"].startswith("torchkiln-worker-")
+
+
 def test_every_port_of_a_service_is_let_in_and_no_other(rendered: Rendered) -> None:
     open_ports = {
         workload["metadata"]["name"]: ports(policies(rendered, workload, "ingress"))
         for workload in rendered.workloads()
+        if not is_worker(workload)
     }
     for service in rendered.all("Service"):
         wanted = {port["targetPort"] for port in service["spec"]["ports"]}
@@ -51,7 +60,24 @@ def test_every_port_of_a_service_is_let_in_and_no_other(rendered: Rendered) -> N
 def test_every_pod_reaches_what_it_stands_on(rendered: Rendered) -> None:
     for workload in rendered.workloads():
         wanted = {53, 5432} if workload["kind"] == "Job" else {53, 5432, 6379, 443}
+        wanted |= {RANKS} if is_worker(workload) else set()
         assert ports(policies(rendered, workload, "egress")) == wanted
+
+
+def test_ranks_reach_those_of_other_workers_and_nobody_else_does(rendered: Rendered) -> None:
+    workers = [one for one in rendered.workloads() if is_worker(one)]
+    assert workers
+    for worker in workers:
+        [rule, *others] = sorted(
+            policies(rendered, worker, "ingress"),
+            key=lambda one: "podSelector" not in one["from"][0],
+        )
+        assert ports(others) == ({"metrics"} if rendered.all("PodMonitor") else set())
+        [port] = rule["ports"]
+        assert (port["protocol"], port["port"], port["endPort"]) == ("TCP", RANKS, 60999)
+        [peer] = rule["from"]
+        let_in = rendered.selected(peer["podSelector"])
+        assert let_in == workers
 
 
 def paths(routers: Sequence[APIRouter]) -> Iterator[str]:

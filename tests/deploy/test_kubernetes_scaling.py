@@ -79,6 +79,13 @@ def test_a_job_that_runs_on_a_gpu_is_counted_there_whatever_it_asked_for(
     assert needed(session, gpu, "torchkiln-worker-cpu") == 1
 
 
+def test_a_job_over_several_hosts_is_counted_once_for_each(session: Session, gpu: Rendered) -> None:
+    session.add(job(1, status="queued", device="cpu", world_size=6, hosts=3))
+    session.add(job(2, status="running", device="cuda", world_size=2, hosts=2))
+    assert needed(session, gpu, "torchkiln-worker-cpu") == 3
+    assert needed(session, gpu, "torchkiln-worker-gpu") == 2
+
+
 def test_benchmarks_are_counted_unless_they_wait_for_a_host(
     session: Session, gpu: Rendered
 ) -> None:

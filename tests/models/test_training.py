@@ -62,7 +62,11 @@ def test_progress_metrics_and_checkpoints_are_told(tmp_path: Path) -> None:
     trained, _ = train(tmp_path, report=report, checkpoint_every=2)
     assert report.history == trained.history
     assert report.steps[-1] == {"epoch": 4, "epochs": 4, "step": 24, "steps": 24}
+    assert report.samples == 4 * ROWS
     assert [(saved.epoch, saved.step) for saved in report.checkpoints] == [(2, 12), (4, 24)]
+    took = sum(saved.took_s for saved in report.checkpoints)
+    assert took == pytest.approx(trained.checkpoints_s)
+    assert took > 0
     assert report.checkpoints[-1] == trained.checkpoint
     assert report.checkpoints[-1].metrics == trained.history[-1]
     json.dumps(report.history, allow_nan=False)

@@ -26,6 +26,9 @@ class RecordingQueue:
     def wake_job(self, job: Job) -> None:
         self.woken.append(job.id)
 
+    def wake_ranks(self, job: Job, device: str) -> None:
+        self.woken.append(f"{job.id} on {device}")
+
     def wake_benchmark(self, benchmark: Benchmark) -> None:
         self.woken.append(benchmark.id)
 

@@ -37,6 +37,13 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items, "minItems": 1}
 
 
+INTERVAL: Schema = {"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"}
+EXPRESSION = _object(
+    "key operator",
+    "values",
+    operator={"enum": ["In", "NotIn", "Exists", "DoesNotExist"]},
+    values=_list({"type": "string"}),
+)
 COUNT: Schema = {"type": "integer", "minimum": 0}
 ONE_NAME = _object("name")
 POLICY = _object(
@@ -100,11 +107,27 @@ SCHEMAS: dict[str, Schema] = {
                 _object(
                     "port path",
                     "interval authorization",
-                    interval={"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"},
+                    interval=INTERVAL,
                     authorization=_object("type credentials", credentials=_object("name key")),
                 )
             ),
             targetLabels=_list({"type": "string"}),
+        ),
+    ),
+    "PodMonitor": _resource(
+        "monitoring.coreos.com/v1",
+        "PodMonitor",
+        _object(
+            "selector podMetricsEndpoints",
+            "podTargetLabels",
+            selector=_object(
+                "",
+                "matchLabels matchExpressions",
+                matchLabels={"type": "object"},
+                matchExpressions=_list(EXPRESSION),
+            ),
+            podMetricsEndpoints=_list(_object("port", "path interval", interval=INTERVAL)),
+            podTargetLabels=_list({"type": "string"}),
         ),
     ),
 }

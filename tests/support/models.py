@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,9 @@ class RecordingReporter:
         default_factory=list[tuple[str, str, dict[str, Any]]]
     )
 
-    def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None: ...
+    def progress(
+        self, *, epoch: int, epochs: int, step: int, steps: int, samples: int = 0
+    ) -> None: ...
 
     def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None: ...
 
@@ -184,6 +187,9 @@ class RecordingReporter:
     def checkpoint(self, saved: Any) -> None: ...
 
     def artifact(self, file: Path, *, name: str, title: str, media_type: str) -> None: ...
+
+    def span(self, name: str, **attributes: str | int) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def interrupted(self) -> str | None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,20 @@ class Recorder:
     interrupt_at: int | None = None
     reason: str = "pause"
     asked: int = 0
+    samples: int = 0
     steps: list[dict[str, int]] = field(default_factory=list[dict[str, int]])
     history: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
     logs: list[str] = field(default_factory=list[str])
     exact: list[bool] = field(default_factory=list[bool])
     differences: dict[str, Any] = field(default_factory=dict[str, Any])
     checkpoints: list[SavedCheckpoint] = field(default_factory=list[SavedCheckpoint])
+    spans: list[tuple[str, dict[str, Any]]] = field(
+        default_factory=list[tuple[str, dict[str, Any]]]
+    )
     artifacts: dict[str, tuple[Path, str]] = field(default_factory=dict[str, tuple[Path, str]])
 
-    def progress(self, *, epoch: int, epochs: int, step: int, steps: int) -> None:
+    def progress(self, *, epoch: int, epochs: int, step: int, steps: int, samples: int = 0) -> None:
+        self.samples += samples
         self.steps.append({"epoch": epoch, "epochs": epochs, "step": step, "steps": steps})
 
     def metrics(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
@@ -45,6 +51,10 @@ class Recorder:
 
     def artifact(self, file: Path, *, name: str, title: str, media_type: str) -> None:
         self.artifacts[name] = (file, media_type)
+
+    def span(self, name: str, **attributes: str | int) -> AbstractContextManager[None]:
+        self.spans.append((name, attributes))
+        return nullcontext()
 
     def interrupted(self) -> str | None:
         self.asked += 1

@@ -13,7 +13,7 @@ from typing import Any, cast
 from pydantic import Field
 
 from models.errors import CheckpointCorrupt, DatasetUnavailable, Interrupted
-from models.params import PipelineParams
+from models.params import PipelineParams, TrainingParams
 from models.pipelines.base import Pipeline
 from models.run import Outcome, RunContext
 
@@ -49,7 +49,8 @@ def count(context: RunContext, params: CountParams) -> Outcome:
             context.report.metrics({"loss": 1 / step}, epoch=epoch, step=step)
             _save(context, epoch, step)
             if epoch == params.crash_at and not (params.once and began):
-                os.kill(os.getpid(), 9)
+                with context.report.span("epoch", epoch=epoch):
+                    os.kill(os.getpid(), 9)
         while step == params.hang_at:
             time.sleep(STEP_S)
         if (reason := context.report.interrupted()) and not params.stubborn:
@@ -72,6 +73,7 @@ def _save(context: RunContext, epoch: int, step: int) -> None:
         best=True,
         size_bytes=path.stat().st_size,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        took_s=0.01,
     )
     context.report.checkpoint(cast("Any", saved))
 
@@ -102,6 +104,37 @@ def alone(context: RunContext, params: AloneParams) -> Outcome:
         raise MemoryError
     ranks.told("a word")
     raise AssertionError("unreachable")
+
+
+class FitParams(TrainingParams):
+    pace_s: float = Field(0.0, description="How long a step takes at least")
+    fail_rank: int = Field(-1, description="The rank whose memory is not enough, at its first step")
+
+
+def fit(context: RunContext, params: FitParams) -> Outcome:
+    """A training with mathematics, in one process or in several, of which nothing is published."""
+    import torch
+
+    from models.batches import Rows
+    from models.determinism import seed_everything
+    from models.training import Fit, Trainer
+
+    class Slow(torch.nn.Linear):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            time.sleep(params.pace_s if self.training else 0)
+            if self.training and context.ranks and context.ranks.rank == params.fail_rank:
+                raise MemoryError
+            return super().forward(input)
+
+    seed_everything(context.seed)
+    net, inputs = Slow(4, 1), torch.randn(64, 4)
+    rows = Rows(inputs, inputs @ torch.tensor([[1.0], [-2.0], [3.0], [0.5]]))
+    task = Fit(net, net, torch.nn.MSELoss(), rows)
+    trained = Trainer(task, params, context).run()
+    weights = [value.item() for value in net.weight.flatten()]
+    world_size = 1 if context.ranks is None else context.ranks.size
+    loss = trained.history[-1]["train_loss"]
+    return Outcome({"weights": weights, "train_loss": loss, "world_size": world_size})
 
 
 class FailParams(PipelineParams):
@@ -145,8 +178,10 @@ def hog(_context: RunContext, params: HogParams) -> Outcome:
     return Outcome({"mib": len(taken)})
 
 
-def _pipeline(name: str, params: type[PipelineParams], run: Any) -> Pipeline:
-    return Pipeline(name, name, "0", "experiment", params, run, produces_model=False)
+def _pipeline(
+    name: str, params: type[PipelineParams], run: Any, *, produces_model: bool = False
+) -> Pipeline:
+    return Pipeline(name, name, "0", "experiment", params, run, produces_model=produces_model)
 
 
 TABLE = {
@@ -157,5 +192,6 @@ TABLE = {
         _pipeline("fail", FailParams, fail),
         _pipeline("hog", HogParams, hog),
         _pipeline("alone", AloneParams, alone),
+        _pipeline("fit", FitParams, fit, produces_model=True),
     )
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,8 @@ class SilentQueue:
 
     def wake_job(self, job: Job) -> None: ...
 
+    def wake_ranks(self, job: Job, device: str) -> None: ...
+
     def wake_benchmark(self, benchmark: Benchmark) -> None: ...
 
     def waiting(self) -> dict[QueueName, int]:
@@ -40,11 +42,20 @@ class SilentQueue:
     def close(self) -> None: ...
 
 
-def submit(container: Container, pipeline: str, *, device: str = "cpu", **params: Any) -> str:
-    """→ the id of a new job of a pipeline of the tests."""
+def submit(
+    container: Container,
+    pipeline: str,
+    *,
+    device: str = "cpu",
+    spread: Mapping[str, int] = {},
+    **params: Any,
+) -> str:
+    """→ the id of a new job of a pipeline of the tests; `spread` is over processes and hosts."""
     catalogue, settings = Catalogue(TABLE), container.settings
     jobs = Jobs(container.db, container.queue, catalogue, container.datasets, settings)
-    return jobs.submit(NewJob(pipeline, params, device=device), request_id="req_1")[0].job.id
+    return jobs.submit(NewJob(pipeline, params, device=device, **spread), request_id="req_1")[
+        0
+    ].job.id
 
 
 @contextmanager

@@ -122,6 +122,8 @@ class Job(TypedDict):
     seed: int
     device: str
     world_size: int
+    hosts: int
+    min_world_size: int
     priority: int
     dataset: str | None
     model: str | None

@@ -17,7 +17,6 @@ from tests.workers.waiting import wait_for
 from tests.workers.worker_processes import ended, in_training
 from torchkiln import Client
 
-
 EPOCHS = 2000
 """A hundred seconds at least: the job has to outlive every kill."""
 

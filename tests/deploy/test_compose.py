@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dashboard.settings import DashboardSettings
 from services.settings import Settings
 from tests.stack.images import STANDINS
 
@@ -67,7 +68,8 @@ def test_only_the_proxy_can_be_reached_from_elsewhere(compose: dict[str, Any]) -
 
 
 def test_settings_and_files_that_it_names_exist(compose: dict[str, Any]) -> None:
-    known = {f"TORCHKILN_{name.upper()}" for name in Settings.model_fields}
+    names = [*Settings.model_fields, *DashboardSettings.model_fields]
+    known = {f"TORCHKILN_{name.upper()}" for name in names}
     known.add("TORCHKILN_SECRETS_DIR")
     declared = set(compose["volumes"])
     for service in compose["services"].values():
@@ -121,6 +123,19 @@ def test_what_grafana_is_given_fits_together() -> None:
     for panel in panels:
         assert {each["datasource"]["uid"] for each in panel["targets"]} == {source["uid"]}
         assert panel["description"], panel["title"]
+
+
+def test_prometheus_asks_every_worker_where_it_answers(compose: dict[str, Any]) -> None:
+    config = yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())
+    worker = next(each for each in config["scrape_configs"] if each["job_name"] == "worker")
+    (names,) = worker["dns_sd_configs"]
+    workers = [name for name in compose["services"] if name.startswith("worker-")]
+    assert (names["names"], names["type"]) == (workers, "A")
+    for name in workers:
+        given = compose["services"][name]["environment"]
+        assert given["TORCHKILN_WORKER_METRICS_PORT"] == str(names["port"])
+        assert given["TORCHKILN_WORKER_METRICS_HOST"] == "0.0.0.0"
+        assert "ports" not in compose["services"][name]
 
 
 def test_prometheus_asks_every_replica() -> None:

@@ -73,8 +73,12 @@ class Compose:
     def __init__(self, project: str, environment: Mapping[str, str]) -> None:
         """`environment` is what a user would write into `.env`."""
         self.project = project
-        self.port, self.grpc_port = free_port(), free_port()
-        ports = {"PUBLISH_PORT": str(self.port), "PUBLISH_GRPC_PORT": str(self.grpc_port)}
+        self.port, self.grpc_port, self.dashboard_port = free_port(), free_port(), free_port()
+        ports = {
+            "PUBLISH_PORT": str(self.port),
+            "PUBLISH_GRPC_PORT": str(self.grpc_port),
+            "DASHBOARD_PORT": str(self.dashboard_port),
+        }
         clean = {key: value for key, value in os.environ.items() if "TORCHKILN" not in key}
         self._environment = clean | ports | environment
 

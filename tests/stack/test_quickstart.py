@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from tests.stack.compose import Compose
+from tests.stack.compose import Compose, healthy, until
 from torchkiln import Client
 
 pytestmark = pytest.mark.compose
@@ -43,6 +43,15 @@ def quickstart(http: httpx.Client) -> None:
 def test_the_quickstart(stack: Compose) -> None:
     with httpx.Client(base_url=stack.url, timeout=120, trust_env=False) as http:
         quickstart(http)
+
+
+def test_the_web_page_is_there(stack: Compose) -> None:
+    """Its process, its health, and a page; what a browser does with it is in tests/dashboard."""
+    (container,) = stack.containers("dashboard")
+    until(lambda: healthy(container), "the web page is well")
+    page = httpx.get(f"http://127.0.0.1:{stack.dashboard_port}/system", trust_env=False)
+    assert page.status_code == 200
+    assert "Workers" in page.text
 
 
 def test_grpc_goes_through_the_proxy(stack: Compose, client: Client, model: str) -> None:

@@ -58,7 +58,8 @@ def test_submit(service: FakeService, tmp_path: Path) -> None:
         *("jobs", "submit", "image-classification", "--params-file", str(params)),
         *("-p", "epochs=3", "-p", "optimizer.lr=0.01", "-p", "optimizer.name=adam"),
         *("-p", "hidden=[64, 32]", "--dataset", "digits", "--seed", "7"),
-        *("--world-size", "2", "--max-steps", "90", "--webhook", "https://a.example/"),
+        *("--world-size", "2", "--hosts", "2", "--min-world-size", "1"),
+        *("--max-steps", "90", "--webhook", "https://a.example/"),
         url=service.url,
     )
     assert (done.exit_code, done.stdout) == (0, "job_1\n")
@@ -72,6 +73,8 @@ def test_submit(service: FakeService, tmp_path: Path) -> None:
         },
         "dataset": "digits",
         "world_size": 2,
+        "hosts": 2,
+        "min_world_size": 1,
         "seed": 7,
         "stop": {"max_steps": 90},
         "webhook": "https://a.example/",

@@ -16,6 +16,7 @@ from torchkiln.errors import (
     Conflict,
     Damaged,
     NotFound,
+    ServerFault,
     TimedOut,
     Unreachable,
 )
@@ -46,6 +47,21 @@ def test_key_is_shown(service: FakeService) -> None:
     with Client(service.url, "tk_secret") as client:
         client.system()
     assert service.requests[0].headers["Authorization"] == "Bearer tk_secret"
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_health_is_told_also_while_it_is_bad(
+    service: FakeService, client: Client, status: int
+) -> None:
+    parts = {"database": None if status == 200 else "no answer"}
+    service.answers["/readyz"] = reply({"parts": parts}, status)
+    assert client.health()["parts"] == parts
+
+
+def test_health_of_something_else(service: FakeService, client: Client) -> None:
+    service.answers["/readyz"] = problem(500, "broken", "what is this?")
+    with pytest.raises(ServerFault, match="what is this"):
+        client.health()
 
 
 def test_lists_pass_filters_on(service: FakeService, client: Client) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.torchkiln.upstack import Start, Up, alive, until
+from torchkiln.supervisor.ports import free_port
 
 
 def test_says_one_line_when_ready_and_leaves_nothing_behind(start: Start) -> None:
@@ -33,6 +34,33 @@ def test_says_one_line_when_ready_and_leaves_nothing_behind(start: Start) -> Non
     assert not alive(trainer)
     assert not list(up.data_dir.glob("*.lock"))
     assert up.errors == f"gRPC is at 127.0.0.1:{told['GRPC_PORT']}\n"
+
+
+def test_the_web_page_is_beside_the_service(start: Start) -> None:
+    port = free_port()
+    up = start(TORCHKILN_DASHBOARD_PORT=str(port))
+    url = up.ready()
+    said = f"the web page is at http://127.0.0.1:{port}\n"
+    assert up.errors.endswith(said)
+    page = said.split()[-1]
+    until(lambda: _answers(page), lambda: up.errors)
+    assert httpx.get(page).json() == {
+        "URL": url,
+        "DASHBOARD_HOST": "127.0.0.1",
+        "DASHBOARD_PORT": str(port),
+    }
+    refused = start(data_dir=up.data_dir.with_name("other"), TORCHKILN_DASHBOARD_PORT=str(port))
+    assert refused.ended() == 1
+    assert "or give --dashboard-port another number" in refused.errors
+    assert up.stop() == 0
+    assert up.users() == set()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
 
 
 def test_rooms_do_not_depend_on_where_the_command_is_called(checkout: Path, tmp_path: Path) -> None:

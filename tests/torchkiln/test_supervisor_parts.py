@@ -10,12 +10,12 @@ import pytest
 
 from torchkiln.errors import CannotRun
 from torchkiln.supervisor import logs
-from torchkiln.supervisor.grpc_port import reserve_grpc
 from torchkiln.supervisor.lock import DataDirLock, LockFile
 from torchkiln.supervisor.logs import Follower
-from torchkiln.supervisor.options import UpOptions, address
+from torchkiln.supervisor.options import address
 from torchkiln.supervisor.ports import free_port, reserve
 from torchkiln.supervisor.restarts import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, STEADY_S, Restarts
+from torchkiln.supervisor.side_ports import DASHBOARD, GRPC, SidePort
 
 
 def test_pauses_grow_while_it_dies_young() -> None:
@@ -120,18 +120,19 @@ def test_port_of_yesterdays_connections_can_be_reserved() -> None:
         pass
 
 
-def test_the_port_of_grpc(tmp_path: Path) -> None:
-    """As asked for, or off; unasked, the usual one or a free one, and free where HTTP's is."""
-    assert reserve_grpc(UpOptions(tmp_path, grpc_port=0)) is None
+@pytest.mark.parametrize(("side", "option"), [(GRPC, "grpc"), (DASHBOARD, "dashboard")])
+def test_the_ports_beside_that_of_http(side: SidePort, option: str) -> None:
+    """As asked for, or off; unasked, the usual one or a free one."""
+    assert side.reserve("127.0.0.1", 0, free=False) is None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(CannotRun, match=f"port {port} .*, or give --grpc-port another number"):
-            reserve_grpc(UpOptions(tmp_path, grpc_port=port))
-    for options in (UpOptions(tmp_path), UpOptions(tmp_path), UpOptions(tmp_path, port=0)):
-        chosen = reserve_grpc(options)
+        with pytest.raises(CannotRun, match=f"port {port} .*, or give --{option}-port another"):
+            side.reserve("127.0.0.1", port, free=False)
+    for free in (False, True):
+        chosen = side.reserve("127.0.0.1", None, free=free)
         assert chosen is not None
         with chosen:
-            other = reserve_grpc(options)
+            other = side.reserve("127.0.0.1", None, free=free)
             assert other is not None
             with other:
                 assert other.getsockname()[1] != chosen.getsockname()[1]

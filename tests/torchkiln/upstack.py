@@ -32,7 +32,7 @@ class Up:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "torchkiln", "up", "--data-dir", str(data_dir), *options],
                 cwd=root,
-                env=clean | {"TORCHKILN_PORT": "0"} | env,
+                env=clean | {"TORCHKILN_PORT": "0", "TORCHKILN_DASHBOARD_PORT": "0"} | env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,

@@ -32,6 +32,12 @@ def submit(
     world_size: Annotated[
         int | None, typer.Option(min=1, help="Processes that train together.")
     ] = None,
+    hosts: Annotated[
+        int | None, typer.Option(min=1, help="Workers over which these are spread.")
+    ] = None,
+    min_world_size: Annotated[
+        int | None, typer.Option(min=1, help="As many will do where hosts are missing.")
+    ] = None,
     priority: Annotated[int | None, typer.Option(min=0, max=9, help="9 goes first.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same weights.")] = None,
     promote: Annotated[
@@ -65,6 +71,8 @@ def submit(
             model=model,
             device=device,
             world_size=world_size,
+            hosts=hosts,
+            min_world_size=min_world_size,
             priority=priority,
             seed=seed,
             promote=promote,

@@ -47,6 +47,20 @@ GrpcPort = Annotated[
         show_default="8001, or a free one",
     ),
 ]
+DashboardHost = Annotated[
+    str,
+    typer.Option(envvar="TORCHKILN_DASHBOARD_HOST", help="Address that the web page listens on."),
+]
+DashboardPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="TORCHKILN_DASHBOARD_PORT",
+        min=0,
+        max=65535,
+        help="Port of the web page; 0 turns it off.",
+        show_default="8002, or a free one",
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from torchkiln.cli.options import (
+    DashboardHost,
+    DashboardPort,
     DatabaseUrl,
     DataDir,
     GrpcPort,
@@ -26,6 +28,8 @@ def up(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     grpc_port: GrpcPort = None,
+    dashboard_host: DashboardHost = "127.0.0.1",
+    dashboard_port: DashboardPort = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     redis_url: RedisUrl = None,
@@ -44,11 +48,11 @@ def up(
         ),
     ] = False,
 ) -> None:
-    """Run the whole service on this machine: broker, API and worker, until Ctrl-C.
+    """Run the whole service on this machine: broker, API, worker, web page, until Ctrl-C.
 
     Prints one line, `torchkiln is ready at http://…`, once requests are answered. A process that
     dies is started again. Logs are in the data directory, in logs/. Port 0 takes a free one.
-    gRPC has a port of its own, on the same address.
+    gRPC has a port of its own, on the same address; so has the web page, on 127.0.0.1.
     """
     with suppress(ImportError):  # part of the service's extra; without it `ps` says less
         from setproctitle import setproctitle
@@ -59,6 +63,8 @@ def up(
         host=host.strip("[]"),  # as IPv6 addresses are written in URLs
         port=port,
         grpc_port=grpc_port,
+        dashboard_host=dashboard_host.strip("[]"),
+        dashboard_port=dashboard_port,
         database_url=database_url or None,
         redis_url=redis_url or None,
         api_workers=api_workers,

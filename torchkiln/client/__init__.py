@@ -75,6 +75,13 @@ class Client(Predictions):
         """Close the connections to the service."""
         self._transport.close()
 
+    def health(self) -> Json:
+        """Whether the service is ready; `parts` by name, each null or why it does not answer.
+
+        Needs no key, and raises nothing while a part fails.
+        """
+        return self._transport.get_also("/readyz", 503)
+
     def system(self) -> Json:
         """Versions of Python, torch and ONNX Runtime; CUDA devices and their memory."""
         return self._transport.get("/v1/system")

@@ -32,10 +32,10 @@ class Jobs:
     ) -> Job:
         """Queue a training job. → the job, `queued`.
 
-        `options` are the contract's other fields: dataset, model, device, world_size, priority,
-        seed, promote, metadata, stop, webhook; those that are None are left to the service. The
-        same `idempotency_key` with the same request gives the same job instead of a second one.
-        Raises `Invalid` naming each field at fault.
+        `options` are the contract's other fields: dataset, model, device, world_size, hosts,
+        min_world_size, priority, seed, promote, metadata, stop, webhook; those that are None are
+        left to the service. The same `idempotency_key` with the same request gives the same job
+        instead of a second one. Raises `Invalid` naming each field at fault.
         """
         given = {key: value for key, value in options.items() if value is not None}
         body = {"pipeline": pipeline, "params": dict(params or {}), **given}

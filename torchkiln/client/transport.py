@@ -60,6 +60,14 @@ class Transport:
         given = {key: value for key, value in params.items() if value is not None}
         return self.send("GET", url, params=given)
 
+    def get_also(self, url: str, status: int) -> Json:
+        """The same, where `status` is an answer like any other and no refusal."""
+        with self.reach():
+            response = self._http.get(url)
+        if response.is_error and response.status_code != status:
+            raise refusal(problem_of(response))
+        return _decode(response)
+
     def whole_list(self, url: str, key: str) -> list[Json]:
         """Every item of a list that is read page by page; `key` is the field to go on after."""
         items: list[Json] = []

@@ -56,7 +56,7 @@ def _start(data_dir: Path) -> subprocess.Popen[str]:
     # What the environment says about some other stack is not meant for this one.
     env = {key: value for key, value in os.environ.items() if not key.startswith("TORCHKILN_")}
     command = [sys.executable, "-m", "torchkiln", "up", "--port", "0", "--grpc-port", "0"]
-    command += ["--data-dir", str(data_dir)]
+    command += ["--dashboard-port", "0", "--data-dir", str(data_dir)]
     return subprocess.Popen(  # noqa: S603 - our own command
         command,
         env=env,

@@ -11,11 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def root() -> Path:
-    """The directory that holds `api/`, `services/`, `workers/` beside this package.
+    """The directory that holds `api/`, `services/`, `workers/`, `dashboard/` beside this package.
 
     Raises `CannotRun` where only the client is installed.
     """
-    missing = [room for room in ("api", "services", "workers") if not (ROOT / room).is_dir()]
+    missing = [
+        room for room in ("api", "services", "workers", "dashboard") if not (ROOT / room).is_dir()
+    ]
     if missing:
         raise CannotRun(
             f"the service's code is not here: {ROOT} has no {', '.join(missing)}. "

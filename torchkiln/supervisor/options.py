@@ -16,6 +16,9 @@ class UpOptions:
     """0 takes a free one."""
     grpc_port: int | None = None
     """0 is off; None takes the usual one, or a free one."""
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: int | None = None
+    """Of the web page; 0 is off, None takes the usual one, or a free one."""
     database_url: str | None = None
     """None is SQLite in `data_dir`."""
     redis_url: str | None = None

@@ -13,13 +13,13 @@ import httpx
 from torchkiln.errors import CannotRun
 from torchkiln.supervisor import processes
 from torchkiln.supervisor.broker import Broker
-from torchkiln.supervisor.grpc_port import reserve_grpc
 from torchkiln.supervisor.lock import DataDirLock
 from torchkiln.supervisor.logs import Follower
 from torchkiln.supervisor.options import UpOptions, address
 from torchkiln.supervisor.ports import reserve
 from torchkiln.supervisor.processes import Child, Program
 from torchkiln.supervisor.restarts import Restarts
+from torchkiln.supervisor.side_ports import DASHBOARD, GRPC, SidePort
 from torchkiln.supervisor.signals import Signals
 from torchkiln.supervisor.stack import Stack
 
@@ -59,6 +59,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Returns after a stop that was asked for. Raises `CannotRun` where it cannot start."""
+        options = self._options
         with self._signals, ExitStack() as cleanup:
             processes.adopt_orphans()
             self._make_directories()
@@ -68,13 +69,16 @@ class Supervisor:
                 self._say(f"stopped what an earlier `torchkiln up` left behind: {orphans}")
             held = cleanup.enter_context(reserve(self._options.host, self._options.port))
             port: int = held.getsockname()[1]
-            grpc_port = self._reserve_grpc(cleanup)
+            grpc_port = self._reserve_side(cleanup, GRPC)
+            page_port = self._reserve_side(cleanup, DASHBOARD)
             cleanup.callback(self._stop)
             with suppress(Stopped):
-                self._start(port, grpc_port)
+                self._start(port, grpc_port, page_port)
                 if grpc_port:
                     at = address(self._options.host, grpc_port).removeprefix("http://")
                     self._say(f"gRPC is at {at}")
+                if page_port:
+                    self._say(f"the web page is at {address(options.dashboard_host, page_port)}")
                 self._announce(f"torchkiln is ready at {address(self._options.host, port)}")
                 self._watch()
 
@@ -84,19 +88,31 @@ class Supervisor:
         except OSError as error:
             raise CannotRun(f"--data-dir {self._options.data_dir}: {error}") from error
 
-    def _reserve_grpc(self, cleanup: ExitStack) -> int:
-        """→ the port, which is kept until `cleanup`; 0 where gRPC is off."""
-        held = reserve_grpc(self._options)
+    def _reserve_side(self, cleanup: ExitStack, side: SidePort) -> int:
+        """→ the port, which is kept until `cleanup`; 0 where it is off."""
+        options = self._options
+        host, wanted = options.host, options.grpc_port
+        if side is DASHBOARD:
+            host, wanted = options.dashboard_host, options.dashboard_port
+        held = side.reserve(host, wanted, free=options.port == 0)
         return 0 if held is None else cleanup.enter_context(held).getsockname()[1]
 
-    def _start(self, port: int, grpc_port: int) -> None:
+    def _start(self, port: int, grpc_port: int, page_port: int) -> None:
         redis_url = self._options.redis_url or self._start_broker()
-        stack = Stack(self._options, port=port, grpc_port=grpc_port, redis_url=redis_url)
+        stack = Stack(
+            self._options,
+            port=port,
+            grpc_port=grpc_port,
+            dashboard_port=page_port,
+            redis_url=redis_url,
+        )
         self._migrate(stack.migration())
         apis = [self._launch(program) for program in stack.apis()]
         self._launch(stack.worker())
         url = address(self._options.host, port)
         self._until(lambda: _ready(url), apis[0])
+        if page_port:  # last, and not waited for: the service can do without it
+            self._launch(stack.dashboard())
 
     def _start_broker(self) -> str:
         broker = Broker(self._options.data_dir, self._options.logs_dir / "broker.log")

@@ -129,11 +129,19 @@ def test_metrics_count_requests_by_route_predictions_by_backend_and_jobs_by_stat
         "torchkiln_models_loaded 1.0",
     } <= lines
     assert any(line.startswith("process_resident_memory_bytes") for line in lines)
-    spent = [line for line in lines if line.startswith("torchkiln_prediction_stage_seconds_total{")]
-    whole = "torchkiln_prediction_duration_seconds_sum"
-    (total,) = [line for line in lines if line.startswith(whole)]
-    assert sum(map(_number, spent)) == pytest.approx(_number(total))
-    assert all(_number(line) > 0 for line in spent)
+
+
+def test_the_stages_of_predictions_add_up_to_their_time(api: Api) -> None:
+    add_version(api.container, "binary")
+    api.client.post("/v1/models/demo/predict", json={"inputs": [[1, 2], [3, 4]]})
+    lines = api.client.get("/metrics").text.splitlines()
+    spent, total = (
+        [_number(line) for line in lines if line.startswith(f"torchkiln_prediction_{name}")]
+        for name in ("stage_seconds_total{", "duration_seconds_sum{")
+    )
+    assert len(spent) == 4
+    assert min(spent) > 0
+    assert [sum(spent)] == pytest.approx(total)
 
 
 def _number(line: str) -> float:

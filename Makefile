@@ -10,7 +10,7 @@ TORCH := torch==2.14.1 torchvision==0.29.1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test coverage test-chaos test-stack lint types format bench instructions bench-serving tutorial docs clients docs-clients clean
+.PHONY: help install demo up test test-long coverage test-chaos test-stack lint types format bench instructions bench-serving tutorial docs clients docs-clients clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ up: $(INSTALLED) ## Run the embedded stack until Ctrl-C
 
 test: lint types $(INSTALLED) ## Everything that has to hold before a change lands
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-long: $(INSTALLED) ## Every section of the tutorial, jobs over several hosts, the web page in a browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 # Apart, because to follow every line takes a third of the time of the tests again.
 coverage: lint types $(INSTALLED) ## The same tests, and which lines they reach

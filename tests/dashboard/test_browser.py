@@ -20,7 +20,7 @@ from tests.torchkiln.upstack import Up, until
 from torchkiln import Client
 from torchkiln.errors import Conflict, NotAllowed
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 SCRIPT = "<script>alert('metadata')</script><img src=x onerror=alert('picture')>"
 QUICK = {"epochs": 3, "net": "mlp", "hidden": [16]}

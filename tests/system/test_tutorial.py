@@ -17,7 +17,7 @@ from tests.support.uploads import arrays_bytes, images_bytes, sequences_bytes
 from torchkiln import Client
 from torchkiln.types import Job, ModelVersion
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 TIMEOUT_S = 240.0
 

@@ -97,6 +97,7 @@ def test_a_member_that_is_killed_costs_an_attempt_and_the_others_go_on(
     assert [text for text in said if text.startswith("continuing after epoch")]
 
 
+@pytest.mark.long
 def test_a_rank_that_is_killed_on_another_host_is_named_and_the_hosts_meet_again(
     container: Container, start: Start
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_rank_that_is_killed_on_another_host_is_named_and_the_hosts_meet_again
     assert "the trainer of a host was ended by SIGKILL" in " ".join(messages(container, job_id))
 
 
+@pytest.mark.long
 def test_a_leader_that_is_killed_takes_no_member_with_it(
     container: Container, start: Start
 ) -> None:
@@ -131,6 +133,7 @@ def test_a_leader_that_is_killed_takes_no_member_with_it(
     assert view.attempts[0].worker != view.attempts[1].worker
 
 
+@pytest.mark.long
 def test_what_fails_on_another_host_is_the_job_s_error(container: Container, start: Start) -> None:
     two(container, start)
     job_id = submit(container, "fit", spread=TWO, fail_rank=1, **SHORT)
@@ -139,6 +142,7 @@ def test_what_fails_on_another_host_is_the_job_s_error(container: Container, sta
     assert "the run needs more memory than it has" in messages(container, job_id)
 
 
+@pytest.mark.long
 def test_a_member_that_is_told_to_stop_has_the_leader_save_for_all(
     container: Container, start: Start
 ) -> None:

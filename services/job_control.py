@@ -77,6 +77,8 @@ class JobControl:
         """Looked for before the job's row is locked, since no job changes its dataset."""
         with self._db.read() as session:
             job = existing(session, job_id)
+        if job.dataset is None:
+            return []
         return dataset_problems(self._catalogue.get(job.pipeline), job.dataset, self._datasets)
 
     def _queue_again(self, session: Session, job: Job, wish: Resume, now: datetime) -> None:

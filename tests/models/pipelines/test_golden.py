@@ -6,7 +6,8 @@ To write them anew after a change that is meant to change them:
 Tolerance: on one machine the figures are the same to the last bit. Another instruction set, BLAS or
 number of threads adds in another order; restricted to AVX2 and to SSE the same processor differed
 by up to 1e-6 over these few steps, and a processor that has AVX2 alone by 2.4e-4 from one with
-AVX-512. A relative 1e-3 leaves room for others, and an accuracy may move by two rows. A wrong order of rows, seed, loss or rate moves them by whole percents.
+AVX-512. A relative 1e-3 leaves room for others, and an accuracy may move by two rows. A wrong
+order of rows, seed, loss or rate moves them by whole percents.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ CLIENTS = 8
 SEEN_WITHIN_S = 1.0
 """The contract's own bound, from the answer to a PUT to a request that must see the new version."""
 MEMORY_BYTES = 155e6
-"""150 MB are the aim. After the load of the test before, processors with AVX-512 are within it; on
-one with AVX2 alone it was 151 to 152.5."""
-"""The target of an API process that has answered requests by ONNX models and nothing else."""
+"""Of an API process that has answered requests by ONNX models and nothing else. 150 are the target:
+after the load of the test before, one on a processor with AVX-512 is within it, one with AVX2 alone
+had 151 to 152.5."""
 FACTORS = {1: 3.0, 2: -0.5}
 JSON = {"Content-Type": "application/json"}
 

@@ -1,3 +1,4 @@
 """The HTTP room: FastAPI, auth, error mapping, and the fast path of inference."""
 
-import services as services  # first of all: it says what structlog brings along
+# Before anything else imports structlog.
+from services import lean_structlog as lean_structlog

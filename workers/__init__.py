@@ -1,3 +1,4 @@
 """The Celery worker, the supervisor of a trainer, the trainer."""
 
-import services as services  # first of all: it says what structlog brings along
+# Before anything else imports structlog.
+from services import lean_structlog as lean_structlog

@@ -1,22 +1,9 @@
-"""structlog, without what it imports only because it happens to be installed.
-
-It takes rich and Pygments for the console's tracebacks, 4 MB of every process. To be imported
-before anything else imports structlog.
-"""
+"""structlog, without rich and Pygments, which it takes for the console's tracebacks where they are
+installed: 4 MB of every process. To be imported before anything else imports structlog."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from services.absent import without
 
-UNWANTED = "rich"
-
-_modules: dict[str, Any] = sys.modules  # it may hold None, which its type does not say
-_hidden = UNWANTED not in _modules
-if _hidden:
-    _modules[UNWANTED] = None
-try:
+with without("rich"):
     import structlog as structlog
-finally:
-    if _hidden:
-        del _modules[UNWANTED]

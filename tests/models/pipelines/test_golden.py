@@ -6,8 +6,9 @@ To write them anew after a change that is meant to change them:
 Tolerance: on one machine the figures are the same to the last bit. Another instruction set, BLAS or
 number of threads adds in another order; restricted to AVX2 and to SSE the same processor differed
 by up to 1e-6 over these few steps, and a processor that has AVX2 alone by 2.4e-4 from one with
-AVX-512. A relative 1e-3 leaves room for others, and an accuracy may move by two rows. A wrong
-order of rows, seed, loss or rate moves them by whole percents.
+AVX-512, in the longest of the runs. A relative 1e-4 leaves room for others, that one has 1e-3, and
+an accuracy may move by two rows. A wrong order of rows, seed, loss or rate moves them by whole
+percents.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ CALM: dict[str, dict[str, Any]] = {
 """Params of a pipeline whose own steps are so large that the least difference grows to percents:
 on its defaults the segmentation's first epochs differ by 5 % between AVX2 and SSE, with these by
 1e-6."""
-RELATIVE, ACCURACY = 1e-3, 0.01
+RELATIVE, ACCURACY = 1e-4, 0.01
+LESS_CALM = {"transfer-learning": 1e-3}
+"""A base, a training from scratch and a transfer in one run: differences have longer to grow."""
 COUNTED = (
     *("accuracy", "precision", "recall", "f1", "dice", "iou"),
     *("recall_at_1", "precision_at_10", "leave_one_out_recall"),
@@ -95,7 +98,7 @@ def test_seeded_figures_are_as_written_down(name: str, tmp_path: Path) -> None:
         assert set(ours) == set(theirs)
         for key, value in theirs.items():
             counted = key.partition("_")[2] in COUNTED
-            loose = {"abs": ACCURACY} if counted else {"rel": RELATIVE}
+            loose = {"abs": ACCURACY} if counted else {"rel": LESS_CALM.get(name, RELATIVE)}
             assert ours[key] == pytest.approx(value, **loose), key
 
 

@@ -21,6 +21,7 @@ from services.registry import Registry, Snapshot, VersionView
 from services.serving.versions import ServedVersion
 
 POLL_S = 0.4
+CANCEL_AGAIN_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -154,8 +155,13 @@ class RegistryWatch:
         ]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        # More than once where need be: `asyncio.wait_for` of Python 3.11, by which redis-py sends,
+        # forgets a cancellation that comes as what it waits for is done.
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _follow(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from services.container import Container
 from services.errors import NotFound, Unavailable
+from services.notices import NoNotices
 from services.registry import Registry, Snapshot
 from services.serving.watch import RegistryWatch
 from tests.services import factories
@@ -164,6 +166,25 @@ def test_a_row_that_cannot_be_read_does_not_end_the_watch() -> None:
         watch.start()
         while not watch.is_known:
             await asyncio.sleep(0.001)
+        await watch.stop()
+
+    run(test)
+
+
+class HardOfHearing(NoNotices):
+    """Its first cancellation is lost, as in redis-py on Python 3.11."""
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().listen(heard)
+        await super().listen(heard)
+
+
+def test_it_ends_though_a_cancellation_is_lost(container: Container) -> None:
+    async def test() -> None:
+        watch = RegistryWatch(container.registry, notices=HardOfHearing())
+        watch.start()
+        await asyncio.sleep(0.05)
         await watch.stop()
 
     run(test)

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,15 +52,18 @@ class Stopped:
         return cls(job_id, hands)
 
     def wake(self, who: str) -> None:
-        if who == BOTH:
-            os.killpg(self.hands.trainer, signal.SIGCONT)
+        # The supervisor ends its trainer by itself where the moments it was let go on for fall
+        # past its deadline; there is nobody to wake then.
+        with suppress(ProcessLookupError):
+            if who == BOTH:
+                os.killpg(self.hands.trainer, signal.SIGCONT)
         self.hands.worker.signal(signal.SIGCONT)
 
 
 def is_locked(data_dir: Path) -> bool:
     """Whether somebody writes to SQLite's file. Who is stopped while he does has the lock until he
     wakes up or is killed, which takes none of the promises back but holds up everybody."""
-    connection = sqlite3.connect(data_dir / "torchkiln.db", timeout=1, isolation_level=None)
+    connection = sqlite3.connect(data_dir / "torchkiln.db", timeout=0.05, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError:

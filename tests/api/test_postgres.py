@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from services.container import Container
 from services.db import migrate
@@ -15,6 +14,7 @@ from services.settings import Settings
 from tests.api.conftest import Api, served
 from tests.api.test_bad_input import BODIES, ODD, PATHS, TARGETS, in_form
 from tests.services.conftest import RecordingQueue
+from tests.support import postgres
 from tests.support.published import add_version
 
 pytestmark = pytest.mark.postgres
@@ -23,20 +23,14 @@ pytestmark = pytest.mark.postgres
 @pytest.fixture(scope="module")
 def server(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The application over PostgreSQL, with the model `image`."""
-    admin = create_engine(make_url(postgres_url), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text("CREATE DATABASE api"))
-    url = make_url(postgres_url).set(database="api").render_as_string(hide_password=False)
     data_dir: Path = tmp_path_factory.mktemp("over-postgres")
-    container = Container(Settings(data_dir=data_dir, database_url=url), queue=RecordingQueue())
-    migrate.upgrade(container.db)
-    add_version(container, "image", name="image")
-    with served(container) as running:
-        yield running
-    container.close()
-    with admin.connect() as connection:
-        connection.execute(text("DROP DATABASE api WITH (FORCE)"))
-    admin.dispose()
+    with postgres.database(postgres_url) as url:
+        container = Container(Settings(data_dir=data_dir, database_url=url), queue=RecordingQueue())
+        migrate.upgrade(container.db)
+        add_version(container, "image", name="image")
+        with served(container) as running:
+            yield running
+        container.close()
 
 
 def refused_in_form(response: httpx.Response) -> None:

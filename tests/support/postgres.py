@@ -7,9 +7,12 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
 
 
 def binaries() -> Path | None:
@@ -56,3 +59,18 @@ def server(bin_dir: Path, *, durable: bool = False) -> Generator[str]:
     finally:
         run(*control, "-m", "immediate", "stop")
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def database(server_url: str) -> Generator[str]:
+    """A new database on that server until the block ends. → its URL."""
+    url = make_url(server_url).set(database=f"test_{uuid.uuid4().hex}")
+    admin = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {url.database}"))
+    try:
+        yield url.render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {url.database} WITH (FORCE)"))
+        admin.dispose()

@@ -1,7 +1,8 @@
 """`python -m tests.workers.killed_saves DIRECTORY`: saves of a checkpoint, each killed at a point.
 
-One process for all of them, which forks for each: no torch is in it, and no database is open. What
-the next attempt finds after each is written to `told.json`.
+One process for all of them, which forks for each: no torch is in it, and no database is open. Each
+has a job and a directory of its own, in the database that `TORCHKILN_DATABASE_URL` names, or in one
+in that directory. What the next attempt finds after each is written to `told.json`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
+
+from sqlalchemy import event
 
 from models.files import sha256, write_atomically
 from services.attempt_files import NewCheckpoint
@@ -33,6 +36,9 @@ CHANGES = {
     "sqlite3": {"execute", "commit", "rollback"},
 }
 """What changes a file, by the modules of C that do it. Between two of these nothing does."""
+
+Tell = Callable[[str], None]
+Prepare = Callable[[Container, Tell], None]
 
 
 class NoQueue:
@@ -73,47 +79,60 @@ def change(function: Any) -> str | None:
     return f"{module}.{function.__name__}" if found else None
 
 
-def kill_at(point: int, tell: int) -> None:
+def kill_at(point: int, container: Container, tell: Tell) -> None:
     """SIGKILL this process when it is about to make its nth change."""
     left = point
 
-    def look(_frame: Any, event: str, function: Any) -> None:
+    def count(name: str) -> None:
         nonlocal left
-        if event != "c_call" or (name := change(function)) is None:
-            return
         left -= 1
         if left == 0:
             sys.setprofile(None)
-            os.write(tell, name.encode())
+            tell(name)
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def look(_frame: Any, kind: str, function: Any) -> None:
+        if kind == "c_call" and (name := change(function)) is not None:
+            count(name)
+
+    if not container.db.is_sqlite:
+        listen(container, count)
     sys.setprofile(look)
 
 
-def kill_at_byte(size: int, tell: int) -> None:
+def listen(container: Container, count: Callable[[str], None]) -> None:
+    """Count what is asked of a server, which is no call of a function of C that can be seen."""
+    engine = container.db.engine
+    event.listen(engine, "before_cursor_execute", lambda *_: count("server.execute"))
+    event.listen(engine, "commit", lambda _: count("server.commit"))
+
+
+def kill_at_byte(size: int, _container: Container, tell: Tell) -> None:
     """Have the system end this process when a file of its grows beyond `size`."""
-    os.write(tell, f"byte {size}".encode())
+    tell(f"byte {size}")
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def saving(directory: Path, source: Path, claim: Any, prepare: Callable[[], None]) -> NoReturn:
-    container = opened(directory)
+def saving(place: Path, source: Path, claim: Any, prepare: Callable[[Container], None]) -> NoReturn:
+    container = opened(place)
     container.db.ping()  # what its first use does is done
-    prepare()
+    prepare(container)
     save(container, claim, source, 2)
     sys.setprofile(None)
     os._exit(0)
 
 
-def attempt(template: Path, place: Path, claim: Any, kill: Callable[[int], None]) -> dict[str, Any]:
+def attempt(template: Path, place: Path, prepare: Prepare) -> dict[str, Any]:
     """Save the second checkpoint in a process that is killed. → what the next attempt finds."""
     shutil.copytree(template, place)
+    claim = begin(place)
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reading)
-        saving(place, template.parent / "second.pt", claim, lambda: kill(writing))
+        killing = partial(prepare, tell=lambda name: os.write(writing, name.encode()))
+        saving(place, place.parent / "second.pt", claim, killing)
     os.close(writing)
     with os.fdopen(reading) as said:
         call = said.read()
@@ -139,30 +158,36 @@ def left(place: Path, claim: Any) -> dict[str, Any]:
         container.close()
 
 
-def begin(directory: Path) -> Any:
+def begin(place: Path) -> Any:
     """A job in hand whose first checkpoint is committed. → its claim."""
-    directory.mkdir()
-    container = opened(directory)
-    migrate.upgrade(container.db)
+    container = opened(place)
     job_id = container.jobs.submit(NewJob("binary-classification"))[0].job.id
     claim = container.attempts.claim(job_id, "worker-1")
-    save(container, claim, directory.parent / "first.pt", 1)
+    save(container, claim, place.parent / "first.pt", 1)
     container.close()
     return claim
+
+
+def prepared(template: Path) -> None:
+    """A data directory, and a database with the present schema."""
+    template.mkdir()
+    container = opened(template)
+    migrate.upgrade(container.db)
+    container.close()
 
 
 def main() -> None:
     root = Path(sys.argv[1])
     template = root / "template"
-    claim = begin(template)
+    prepared(template)
     size = (root / "second.pt").stat().st_size
     told = [
-        attempt(template, root / f"byte-{at}", claim, partial(kill_at_byte, at))
+        attempt(template, root / f"byte-{at}", partial(kill_at_byte, at))
         for at in (0, size // 2, size - 1)
     ]
     while told[-1]["killed"]:
         point = len(told) - 2
-        told.append(attempt(template, root / str(point), claim, partial(kill_at, point)))
+        told.append(attempt(template, root / str(point), partial(kill_at, point)))
     (root / "told.json").write_text(json.dumps(told))
 
 

@@ -36,7 +36,7 @@ up: $(INSTALLED) ## Run the embedded stack until Ctrl-C
 test: lint types $(INSTALLED) ## Everything that has to hold before a change lands
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-long: $(INSTALLED) ## Every section of the tutorial, jobs over several hosts, the web page in a browser
+test-long: $(INSTALLED) ## What takes long: real trainings, jobs over several hosts, the web page in a browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 # Apart, because to follow every line takes a third of the time of the tests again.

@@ -50,6 +50,7 @@ def held_out(url: str, digits: Job, tmp_path_factory: pytest.TempPathFactory) ->
     return json.loads(target.read_text())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("pipeline", "figure", "at_least"),
     [("binary-classification", "test_accuracy", 0.97), ("linear-regression", "test_r2", 0.9)],
@@ -198,6 +199,7 @@ def test_the_same_idempotency_key_makes_one_job_however_often(url: str) -> None:
     assert len(set(ids)) == 1
 
 
+@pytest.mark.long
 def test_promotion_moves_the_champion_and_requests_follow(client: Client) -> None:
     options = {"model": "moved", "params": {"epochs": 2}}
     first = run(client, "binary-classification", **options)

@@ -90,6 +90,7 @@ def is_ready(url: str) -> bool:
         return False
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_and_the_next_starts(tmp_path: Path, kind: signal.Signals) -> None:
     data_dir = tmp_path / "data"
@@ -144,6 +145,7 @@ def is_refused(client: Client) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_demo(tmp_path: Path) -> None:
     said = run("demo", data_dir=tmp_path / "demo", timeout_s=800)

@@ -113,6 +113,7 @@ def here(local_container: Container) -> Generator[Station]:
         yield made
 
 
+@pytest.mark.long
 def test_a_job_that_loses_a_rank_goes_on_from_its_checkpoint_and_is_as_good_as_ever(
     here: Station, local_container: Container
 ) -> None:

@@ -15,7 +15,7 @@ from tests.workers.stations import events_of, outcomes, submit
 from tests.workers.waiting import group_is_gone, wait_for
 from tests.workers.worker_processes import Start, WorkerProcess, ended, in_training, ready
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SETTINGS = {"TORCHKILN_THREADS_PER_JOB": "1", "TORCHKILN_LEASE_S": "6", "TORCHKILN_GATHER_S": "20"}
 FIT: dict[str, Any] = {"batch_size": 16, "optimizer": {"name": "sgd", "lr": 0.05}}
@@ -97,7 +97,6 @@ def test_a_member_that_is_killed_costs_an_attempt_and_the_others_go_on(
     assert [text for text in said if text.startswith("continuing after epoch")]
 
 
-@pytest.mark.long
 def test_a_rank_that_is_killed_on_another_host_is_named_and_the_hosts_meet_again(
     container: Container, start: Start
 ) -> None:
@@ -113,7 +112,6 @@ def test_a_rank_that_is_killed_on_another_host_is_named_and_the_hosts_meet_again
     assert "the trainer of a host was ended by SIGKILL" in " ".join(messages(container, job_id))
 
 
-@pytest.mark.long
 def test_a_leader_that_is_killed_takes_no_member_with_it(
     container: Container, start: Start
 ) -> None:
@@ -133,7 +131,6 @@ def test_a_leader_that_is_killed_takes_no_member_with_it(
     assert view.attempts[0].worker != view.attempts[1].worker
 
 
-@pytest.mark.long
 def test_what_fails_on_another_host_is_the_job_s_error(container: Container, start: Start) -> None:
     two(container, start)
     job_id = submit(container, "fit", spread=TWO, fail_rank=1, **SHORT)
@@ -142,7 +139,6 @@ def test_what_fails_on_another_host_is_the_job_s_error(container: Container, sta
     assert "the run needs more memory than it has" in messages(container, job_id)
 
 
-@pytest.mark.long
 def test_a_member_that_is_told_to_stop_has_the_leader_save_for_all(
     container: Container, start: Start
 ) -> None:

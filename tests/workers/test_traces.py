@@ -127,6 +127,7 @@ def test_a_trainer_that_is_killed_leaves_the_part_that_it_was_in(
     assert cut[0].attributes["torchkiln.epoch"] == 2
 
 
+@pytest.mark.long
 def test_what_nobody_samples_is_not_traced_anywhere(
     container: Container, start: Start, hook: Receiver, url: str
 ) -> None:
@@ -142,6 +143,7 @@ def test_what_nobody_samples_is_not_traced_anywhere(
     assert [span.name for span in spans(hook) if span.trace_id == TRACE_ID] == []
 
 
+@pytest.mark.long
 def test_a_worker_whose_spans_nobody_takes_works_on(
     container: Container, start: Start, tmp_path: Path
 ) -> None:

@@ -45,7 +45,7 @@ def test_the_held_out_rows_are_not_in_the_file(image: Exported) -> None:
     assert not any(row in part for part in parts.values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiles C++")
 def test_compiled_for_the_host_it_says_the_same(tmp_path: Path) -> None:
     trained = image_model()

@@ -22,6 +22,7 @@ EPOCHS = {"custom_mlp": 8, "cnn": 12, "residual": 4}
 """As few as are good enough where the rate falls to zero."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("net", EPOCHS)
 def test_digits_are_told_apart(net: str, tmp_path: Path) -> None:
     params: dict[str, Any] = {"net": net, "epochs": EPOCHS[net], "scheduler": {"name": "cosine"}}

@@ -21,6 +21,9 @@ from models.servable import build
 from tests.support.runs import Recorder, context, run_pipeline
 
 TRAINING = [name for name, pipeline in PIPELINES.items() if pipeline.produces_model]
+LARGE = {"metric-learning", "segmentation", "sequence-classification", "transfer-learning"}
+"""Those whose runs take ten seconds and more."""
+EACH = [pytest.param(name, marks=pytest.mark.long) if name in LARGE else name for name in TRAINING]
 Ran = tuple[Outcome, Recorder]
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -38,7 +41,7 @@ SEEDS = {
 """How many are tried besides the default one, where not two."""
 
 
-@pytest.fixture(scope="module", params=TRAINING)
+@pytest.fixture(scope="module", params=EACH)
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     name = request.param
     return name, *run_pipeline(name, tmp_path_factory.mktemp(name))
@@ -146,7 +149,7 @@ ON_ANY_SEED: dict[str, Callable[[dict[str, Any]], bool]] = QUALITY | {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "seed"),
     [(name, seed) for name in TRAINING for seed in range(1, SEEDS.get(name, 2) + 1)],
@@ -164,7 +167,7 @@ def final(outcome: Outcome) -> dict[str, torch.Tensor]:
     return outcome.model.servable.state_dict()
 
 
-@pytest.mark.parametrize("name", TRAINING)
+@pytest.mark.parametrize("name", EACH)
 def test_everything_random_comes_from_the_seed(name: str, tmp_path: Path) -> None:
     finals = []
     for number, seed in enumerate((5, 5, 6)):
@@ -177,7 +180,7 @@ def test_everything_random_comes_from_the_seed(name: str, tmp_path: Path) -> Non
     assert not all(torch.equal(value, other[key]) for key, value in finals[0].items())
 
 
-@pytest.mark.parametrize("name", TRAINING)
+@pytest.mark.parametrize("name", EACH)
 def test_interrupted_and_continued_it_ends_as_if_it_had_not_been(name: str, tmp_path: Path) -> None:
     pipeline = PIPELINES[name]
     params = pipeline.params.model_validate(
@@ -200,7 +203,7 @@ def test_interrupted_and_continued_it_ends_as_if_it_had_not_been(name: str, tmp_
     assert all(torch.equal(value, final(expected)[key]) for key, value in final(found).items())
 
 
-@pytest.mark.parametrize("name", TRAINING)
+@pytest.mark.parametrize("name", EACH)
 def test_validation_rows_are_held_back_where_they_are_needed(name: str, tmp_path: Path) -> None:
     small = {"epochs": 2, **SMALL.get(name, {})}
     outcome, report = run_pipeline(name, tmp_path, scheduler={"name": "plateau"}, **small)

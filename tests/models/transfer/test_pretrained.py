@@ -35,6 +35,7 @@ def provide(state: State, data_dir: Path) -> Path:
     return file
 
 
+@pytest.mark.long
 def test_a_transfer_from_a_provided_file_is_certified(state: State, tmp_path: Path) -> None:
     made = context(tmp_path, dataset="digits-5-9")
     provide(state, made.data_dir)

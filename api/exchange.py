@@ -14,7 +14,7 @@ from models.rows import Tensors, effort
 from services.errors import ServiceError
 from services.serving import batching
 from services.serving.batching import Group, Ran, Work
-from services.serving.cache import Key
+from services.serving.key import Key
 from services.serving.prediction import earliest
 from services.serving.runners import LoadedRunner
 from services.serving.stats import PredictionStats, clock_ns

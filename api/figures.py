@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from api.http_stats import HttpStats, RouteKey, RouteStats
-from services.serving.cache import Key
 from services.serving.engine import Engine
+from services.serving.key import Key
 from services.serving.stats import PredictionStats
 
 

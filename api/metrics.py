@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 from api.figures import Figures
 from api.work_metrics import WorkCollector
 from services.container import Container
-from services.serving.cache import Key
+from services.serving.key import Key
 from services.serving.stats import BUCKETS_S, STAGE_BUCKETS_S, PredictionStats
 
 MODEL_LABELS = ("model", "version", "backend")

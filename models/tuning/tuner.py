@@ -46,23 +46,30 @@ class Tuner:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_notes", Notes(self.directory))
 
-    def open(self, backend: Backend, directory: Path, signature: Signature) -> Opened:
-        """Load `backend`'s file in `directory`. Raises `ExportFailed` as `Backend.load` does."""
+    def open(
+        self, backend: Backend, directory: Path, signature: Signature, *, measure: bool = True
+    ) -> Opened:
+        """Load `backend`'s file in `directory`. Without `measure`, as this host remembers or the
+        default way, whichever takes no time. Raises `ExportFailed` as `Backend.load` does."""
         if self.budget_s <= 0:
             return self._default(backend, directory, signature)
         try:
-            return self._tuned(backend, directory, signature)
+            return self._tuned(backend, directory, signature, measure)
         except Exception as error:  # no room on the disk, a damaged package, a library's own ideas
             problem = f"{type(error).__name__}: {error}"[:300]
         return self._default(backend, directory, signature, problem)
 
-    def _tuned(self, backend: Backend, directory: Path, signature: Signature) -> Opened:
+    def _tuned(
+        self, backend: Backend, directory: Path, signature: Signature, measure: bool
+    ) -> Opened:
         key = key_of(backend, directory)
         plain = backend.choices(signature)
         compiled = self._compiled(backend, signature, key, plain)
         load = partial(_load, backend, directory, signature)
         if choice := self._notes.find(key, (*plain, *compiled)):
             return Opened(load(choice), choice, "remembered")
+        if not measure:
+            return self._default(backend, directory, signature)
         with self._notes.alone(PATIENCE * self.budget_s) as alone:
             if choice := self._notes.find(key, (*plain, *compiled)):  # another measured meanwhile
                 return Opened(load(choice), choice, "remembered")

@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 
 from models.backends import EVERY
-from models.errors import ExportFailed
 from models.tuning import Tuner
 from services.errors import Busy, Unavailable
 from services.registry import Registry
 from services.serving import loading
+from services.serving.failures import Failures
+from services.serving.key import Key
 from services.serving.memory import Memory, keeping_libraries
 from services.serving.runners import MAX_BATCH_ROWS, LoadedRunner
 from services.serving.versions import ServedVersion
 
 LOAD_WAIT_S = 30.0
 """How long a request waits for its model before it is told to come again."""
-RETRY_FAILED_S = 5.0
-"""For so long a file that could not be loaded is not tried again."""
 
 log = structlog.get_logger(__name__)
-
-
-class Key(NamedTuple):
-    name: str
-    version: int
-    backend: str
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A load that failed, the latest of so many in a row."""
-
-    error: Unavailable
-    at: float
-    tries: int
 
 
 class RunnerCache:
@@ -68,8 +49,10 @@ class RunnerCache:
         self._sizes: dict[Key, int] = {}
         self._waiting: Counter[Key] = Counter()
         self._loading: dict[Key, asyncio.Task[LoadedRunner]] = {}
-        self._failed: dict[Key, Failure] = {}
+        self.failures = Failures()
+        self._measuring: set[asyncio.Task[None]] = set()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._measurer = ThreadPoolExecutor(1, thread_name_prefix="measure")
         self.on_load: Callable[[Key], None] = lambda _: None
         """Called in the event loop when a runner has come into memory."""
 
@@ -92,17 +75,6 @@ class RunnerCache:
     def loads(self, key: Key) -> bool:
         return key in self._loading
 
-    def failure(self, key: Key) -> Failure | None:
-        """Why the latest load failed, if it did."""
-        return self._failed.get(key)
-
-    @property
-    def has_failures(self) -> bool:
-        return bool(self._failed)
-
-    def forget_failures(self, which: Callable[[Key], bool]) -> None:
-        self._failed = {key: failed for key, failed in self._failed.items() if not which(key)}
-
     def peek(self, key: Key) -> LoadedRunner | None:
         """The runner if it is loaded, which counts as a use."""
         runner = self._loaded.pop(key, None)
@@ -121,9 +93,11 @@ class RunnerCache:
         *,
         keep: Collection[Key] = (),
         wait_s: float | None = None,
+        hurry: bool = False,
     ) -> LoadedRunner:
         """The runner, loaded if need be, once for however many wait. What is in `keep` is not
-        thrown out for it; `wait_s` is the caller's patience, if shorter than the service's.
+        thrown out for it; `wait_s` is the caller's patience, if shorter than the service's. In a
+        `hurry` the fastest way to run it is looked for while it answers already.
 
         Raises `Unavailable` (`load_failed`, `model_too_large`) and, when loading takes long,
         `Busy` (`model_loading`); it goes on all the same.
@@ -139,7 +113,7 @@ class RunnerCache:
             try:
                 # Not wait_for: before Python 3.12 it can swallow a cancellation.
                 async with asyncio.timeout(patience_s):
-                    await asyncio.shield(self._load_once(key, served, keep))
+                    await asyncio.shield(self._load_once(key, served, keep, hurry))
             except TimeoutError:
                 raise Busy(
                     f"{served.name} version {served.version} is being loaded",
@@ -151,47 +125,70 @@ class RunnerCache:
                 self._memory.tell()
 
     def _load_once(
-        self, key: Key, served: ServedVersion, keep: Collection[Key]
+        self, key: Key, served: ServedVersion, keep: Collection[Key], hurry: bool
     ) -> asyncio.Task[LoadedRunner]:
         task = self._loading.get(key)
         if task is None:
-            self._refuse_if_failed(key)
-            task = asyncio.create_task(self._load(key, served, keep), name=f"load {key.name}")
+            self.failures.refuse_if_recent(key)
+            loading = self._load(key, served, keep, hurry)
+            task = asyncio.create_task(loading, name=f"load {key.name}")
             task.add_done_callback(lambda done: self._end(key, done))
             self._loading[key] = task
         return task
-
-    def _refuse_if_failed(self, key: Key) -> None:
-        failed = self._failed.get(key)
-        if failed is not None and time.monotonic() < failed.at + RETRY_FAILED_S:
-            raise Unavailable(failed.error.detail, code=failed.error.code)
 
     def _end(self, key: Key, task: asyncio.Task[LoadedRunner]) -> None:
         del self._loading[key]
         if not task.cancelled():
             task.exception()  # taken, in case that nobody waits for it any more
 
-    async def _load(self, key: Key, served: ServedVersion, keep: Collection[Key]) -> LoadedRunner:
+    async def _load(
+        self, key: Key, served: ServedVersion, keep: Collection[Key], hurry: bool
+    ) -> LoadedRunner:
         size = size_of(served, key.backend)
         try:
             await self._make_room(key, size, keep)
             try:
                 runner = await asyncio.get_running_loop().run_in_executor(
-                    self._loader, self._open, key, served, size
+                    self._loader, self._open, key, served, size, hurry
                 )
             except BaseException:
                 self._memory.give_back(size, was_leaving=False)
                 raise
         except Exception as error:  # a damaged file makes its library raise anything
-            raise self._failure(key, error) from error
-        self._failed.pop(key, None)
+            raise self.failures.note(key, error) from error
+        self.failures.forget(lambda other: other == key)
         self._loaded[key], self._sizes[key] = runner, size
         runner.on_use = partial(self.peek, key)
         log.info("model_loaded", **key._asdict(), expected_ms=runner.pace.expected_s(1) * 1e3)
         self.on_load(key)
+        if runner.provisional:
+            task = asyncio.create_task(self._measure(key, served, size), name=f"measure {key.name}")
+            self._measuring.add(task)
+            task.add_done_callback(self._measuring.discard)
         return runner
 
-    def _open(self, key: Key, served: ServedVersion, size: int) -> LoadedRunner:
+    async def _measure(self, key: Key, served: ServedVersion, size: int) -> None:
+        """Load what was loaded in a hurry again, now the way that is fastest here, and have it take
+        over. In a thread of its own: the next load in a hurry does not wait for that."""
+        if not self._memory.take(size):
+            return
+        try:
+            runner = await asyncio.get_running_loop().run_in_executor(
+                self._measurer, self._open, key, served, size, False
+            )
+        except BaseException as error:
+            self._memory.give_back(size, was_leaving=False)
+            if not isinstance(error, Exception):
+                raise
+            log.warning("model_not_measured", **key._asdict(), reason=str(error)[:300])
+            return
+        before = self._loaded.get(key)
+        if before is not None:
+            self._loaded[key] = runner
+            runner.on_use = partial(self.peek, key)
+        self._retire(before or runner, size)
+
+    def _open(self, key: Key, served: ServedVersion, size: int, hurry: bool) -> LoadedRunner:
         with keeping_libraries():
             return loading.load(
                 key.backend,
@@ -201,6 +198,7 @@ class RunnerCache:
                 queue_limit_s=self._queue_limit_s,
                 max_batch_rows=self._max_batch_rows,
                 tuner=self._tuner,
+                hurry=hurry,
             )
 
     async def _make_room(self, key: Key, size: int, keep: Collection[Key]) -> None:
@@ -219,14 +217,6 @@ class RunnerCache:
             else:
                 self.drop(oldest)
 
-    def _failure(self, key: Key, error: Exception) -> Unavailable:
-        before = self._failed.get(key)
-        failure = _told(key, error)
-        self._failed[key] = Failure(failure, time.monotonic(), before.tries + 1 if before else 1)
-        if before is None or before.error.detail != failure.detail:  # once, however often tried
-            log.error("model_not_loaded", **key._asdict(), reason=str(error)[:300])
-        return failure
-
     def has_room(self, served: ServedVersion, backend: str) -> bool:
         """Whether the runner could be loaded without pushing another one out."""
         return self._memory.has(size_of(served, backend))
@@ -243,31 +233,24 @@ class RunnerCache:
         runner = self._loaded.pop(key, None)
         if runner is None:
             return
-        size = self._sizes.pop(key)
+        self._retire(runner, self._sizes.pop(key))
+        log.info("model_unloaded", **key._asdict())
+
+    def _retire(self, runner: LoadedRunner, size: int) -> None:
         self._memory.leaving(size)
         runner.on_use = lambda: None
         runner.on_close = lambda: self._memory.give_back(size)
         runner.retire()
-        log.info("model_unloaded", **key._asdict())
 
     async def close(self) -> None:
-        for task in tuple(self._loading.values()):
+        for task in (*self._loading.values(), *self._measuring):
             task.cancel()
         for key in self:
             self.drop(key)
         self._loader.shutdown(wait=False, cancel_futures=True)
+        self._measurer.shutdown(wait=False, cancel_futures=True)
 
 
 def size_of(served: ServedVersion, backend: str) -> int:
     wanted = EVERY[backend].file
     return next((file["size_bytes"] for file in served.row.files if file["name"] == wanted), 0)
-
-
-def _told(key: Key, error: Exception) -> Unavailable:
-    if isinstance(error, Unavailable):
-        return error
-    why = f": {error}" if isinstance(error, ExportFailed) else ""
-    return Unavailable(
-        f"{key.name} version {key.version} cannot be loaded by {key.backend}{why}",
-        code="load_failed",
-    )

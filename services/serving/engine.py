@@ -16,7 +16,8 @@ from services.errors import Conflict
 from services.notices import Notices
 from services.registry import Registry
 from services.serving.batching import Outputs
-from services.serving.cache import Key, RunnerCache
+from services.serving.cache import RunnerCache
+from services.serving.key import Key
 from services.serving.loading import UNTUNED
 from services.serving.rollout import Rollout, VersionState, keys_of
 from services.serving.runners import MAX_BATCH_ROWS, Gone
@@ -103,7 +104,7 @@ class Engine:
         runner = self.cache.peek(key)
         if runner is None:
             asked = time.monotonic()
-            runner = await self.cache.get(served, backend, wait_s=timeout_s)
+            runner = await self.cache.get(served, backend, wait_s=timeout_s, hurry=True)
             if timeout_s is not None:  # what loading took of it is gone
                 timeout_s = max(timeout_s - (time.monotonic() - asked), 0.0)
         runner.stats = self.stats_of(served, backend)
@@ -144,7 +145,7 @@ class Engine:
         if not keys:
             return VersionState("UNAVAILABLE", "no backend is certified")
         for key in keys:
-            failed = self.cache.failure(key)
+            failed = self.cache.failures.get(key)
             if failed is not None:
                 return VersionState("UNAVAILABLE", failed.error.detail)
         if self._rollout.awaits(served) or any(self.cache.loads(key) for key in keys):
@@ -164,7 +165,7 @@ class Engine:
         process. Raises what `resolve` and `RunnerCache.get` do."""
         await asyncio.to_thread(self._registry.set_unloaded, name, False)
         await self.watch.refresh()
-        self.cache.forget_failures(lambda key: key.name == name)
+        self.cache.failures.forget(lambda key: key.name == name)
         served = self.watch.target(name) or await self.resolve(name)
         for backend in served.auto_backends or (served.backend_for(None, 1),):
             await self.cache.get(served, backend)
@@ -192,7 +193,7 @@ class Engine:
         }
 
     def _drop(self, gone: Callable[[Key], bool]) -> None:
-        self.cache.forget_failures(gone)
+        self.cache.failures.forget(gone)
         for key in self.cache:
             if gone(key):
                 self.cache.drop(key)

@@ -40,12 +40,14 @@ def load(
     queue_limit_s: float,
     max_batch_rows: int = MAX_BATCH_ROWS,
     tuner: Tuner = UNTUNED,
+    hurry: bool = False,
 ) -> LoadedRunner:
-    """Open a backend's file the way that is fastest here, and warm it up; call it in a thread.
+    """Open a backend's file the way that is fastest here, and warm it up; call it in a thread. In
+    a `hurry` nothing is measured for that, and the runner says if there was something to measure.
 
     Raises `ExportFailed`.
     """
-    opened = tuner.open(EVERY[backend], directory, signature)
+    opened = tuner.open(EVERY[backend], directory, signature, measure=not hurry)
     _tell(backend, opened)
     runner = opened.runner
     try:
@@ -54,7 +56,10 @@ def load(
     except BaseException:
         runner.close()
         raise
-    return LoadedRunner(runner, pace, size_bytes, queue_limit_s, max_batch_rows=max_batch_rows)
+    loaded = LoadedRunner(runner, pace, size_bytes, queue_limit_s, max_batch_rows=max_batch_rows)
+    untried = opened.how == "default" and opened.problem is None
+    loaded.provisional = hurry and untried and tuner.budget_s > 0
+    return loaded
 
 
 def measure(runner: Runner, signature: Signature, directory: Path) -> Pace:

@@ -17,7 +17,8 @@ from typing import Literal
 import structlog
 
 from services.errors import ServiceError
-from services.serving.cache import Key, RunnerCache
+from services.serving.cache import RunnerCache
+from services.serving.key import Key
 from services.serving.versions import ServedVersion
 from services.serving.watch import Refs, RegistryWatch
 
@@ -144,7 +145,7 @@ class Rollout:
 
     def _may_move(self, name: str) -> bool:
         return any(
-            not any(self._cache.failure(key) for key in keys_of(served))
+            not any(self._cache.failures.get(key) for key in keys_of(served))
             for served, _ in self._awaited.values()
             if served.name == name
         )
@@ -159,18 +160,19 @@ class Rollout:
             await self._load(*due)
         self.is_warm = self.is_warm or self._watch.is_known
 
-    def _due(self) -> Iterator[tuple[ServedVersion, str, list[Key]]]:
-        """Runners to load, the most urgent first, each with those that it must not push out."""
+    def _due(self) -> Iterator[tuple[ServedVersion, str, list[Key], bool]]:
+        """Runners to load, the most urgent first, each with those that it must not push out, and
+        whether somebody waits for it."""
         for served, now in self._awaited.values():
             for key in self._missing(served):
-                yield served, key.backend, [*keys_of(served), *keys_of(now)]
+                yield served, key.backend, [*keys_of(served), *keys_of(now)], True
         for served in self._watch.champions():
             for key in self._missing(served):
                 # Warming up pushes nothing out: two that do not fit would do so in turns.
                 if served.name not in self._watch.unloaded and self._cache.has_room(
                     served, key.backend
                 ):
-                    yield served, key.backend, keys_of(served)
+                    yield served, key.backend, keys_of(served), False
 
     def _missing(self, served: ServedVersion) -> Iterator[Key]:
         for key in keys_of(served):
@@ -178,14 +180,16 @@ class Rollout:
                 yield key
 
     def _due_at(self, key: Key) -> float:
-        failed = self._cache.failure(key)
+        failed = self._cache.failures.get(key)
         if failed is None:
             return 0.0
         return failed.at + RETRIES_S[min(failed.tries, len(RETRIES_S)) - 1]
 
-    async def _load(self, served: ServedVersion, backend: str, keep: list[Key]) -> None:
+    async def _load(
+        self, served: ServedVersion, backend: str, keep: list[Key], hurry: bool
+    ) -> None:
         try:
-            await self._cache.get(served, backend, keep=keep)
+            await self._cache.get(served, backend, keep=keep, hurry=hurry)
         except ServiceError:
             self._tell()  # the cache has said why; whoever waits for this is to wait no longer
             return
@@ -201,7 +205,7 @@ class Rollout:
             if now - max(since, self._last_used(key)) >= LINGER_S:
                 del self._left[key]
                 self._cache.drop(key)
-        return LINGER_S if self._left or self._cache.has_failures else RETRIES_S[-1]
+        return LINGER_S if self._left or self._cache.failures else RETRIES_S[-1]
 
 
 def _aliased(refs: Refs) -> dict[tuple[str, int], ServedVersion]:

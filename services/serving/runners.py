@@ -66,6 +66,8 @@ class LoadedRunner:
         """Called for each batch."""
         self.retired = False
         """Whether it takes no more calls."""
+        self.provisional = False
+        """Whether there may be a faster way to run it on this host, which nobody has looked for."""
         self.stats: PredictionStats | None = None
         """Where batches are counted."""
         self._runner = runner

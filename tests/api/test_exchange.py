@@ -23,7 +23,7 @@ from models.rows import Tensors
 from services.errors import Invalid, ServiceError
 from services.keys import Scope
 from services.serving import v2_request, v2_response
-from services.serving.cache import Key
+from services.serving.key import Key
 from services.serving.runners import LoadedRunner, Pace
 from services.serving.stats import PredictionStats, clock_ns
 from services.serving.v2_template import Template

@@ -13,7 +13,7 @@ import pytest
 
 from api.figures import Figures
 from api.http_stats import RouteKey, RouteStats
-from services.serving.cache import Key
+from services.serving.key import Key
 from services.serving.stats import PredictionStats, Timing
 from tests.api.conftest import (
     ROOT,

@@ -32,9 +32,6 @@ def test_an_alias_moves_under_load(scaled: Compose, client: Client, model: str, 
     one, other = (f"http://{address(each)}:8000" for each in scaled.containers("api"))
     took: list[float] = []
     with Client(one) as first, Client(other) as second, load(scaled.url, model, ROWS) as under:
-        for version in (1, 2):  # the first load of a host takes a second to measure how it is best
-            for replica in (first, second):
-                replica.predict(model, ROWS, version=version)
         for move in range(MOVES):
             version = 2 - move % 2
             client.models.set_alias(model, "champion", version)

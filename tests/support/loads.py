@@ -26,6 +26,8 @@ class Loads:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, container: Container) -> None:
         self.opened: list[tuple[str, int, str]] = []
         """Model, version and backend of every load that began."""
+        self.hurried: list[bool] = []
+        """Whether somebody waited for it."""
         self.failing: set[int] = set()
         self.runners: dict[tuple[str, int, str], FunctionRunner] = {}
         self.pace = QUICK
@@ -49,10 +51,12 @@ class Loads:
         *,
         size_bytes: int,
         queue_limit_s: float,
+        hurry: bool,
         **_how: object,
     ) -> LoadedRunner:
         name, version = self._version_in(directory)
         self.opened.append((name, version, backend))
+        self.hurried.append(hurry)
         assert self._gate.wait(DEADLINE_S)
         if version in self.failing:
             raise ExportFailed("model.onnx is missing")

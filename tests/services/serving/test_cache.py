@@ -3,15 +3,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from models.errors import ExportFailed
+from models.tuning import Tuner
 from services.container import Container
 from services.errors import Busy, Unavailable
 from services.serving import cache as caching
-from services.serving import loading
-from services.serving.cache import Key, RunnerCache
+from services.serving import failures, loading
+from services.serving.cache import RunnerCache
+from services.serving.key import Key
 from services.serving.runners import LoadedRunner, Pace
 from services.serving.versions import ServedVersion
 from services.serving.watch import RegistryWatch
@@ -21,12 +24,16 @@ from tests.support.published import add_version
 Test = Callable[[RunnerCache, ServedVersion], Awaitable[None]]
 
 
-def run(container: Container, test: Test, *, memory_bytes: int = 1 << 30) -> None:
+def run(
+    container: Container, test: Test, *, memory_bytes: int = 1 << 30, tuner: Tuner = loading.UNTUNED
+) -> None:
     """Runs `test` with a cache and version 1 of `demo`, a real model."""
     add_version(container, "binary")
 
     async def main() -> None:
-        cache = RunnerCache(container.registry, memory_bytes=memory_bytes, queue_limit_s=1.0)
+        cache = RunnerCache(
+            container.registry, memory_bytes=memory_bytes, queue_limit_s=1.0, tuner=tuner
+        )
         watch = RegistryWatch(container.registry)
         try:
             await asyncio.wait_for(test(cache, await watch.locate("demo")), 30)
@@ -70,6 +77,64 @@ def test_a_real_backend_is_loaded_and_found_again(container: Container) -> None:
         assert cache.used_bytes == loaded.size_bytes > 1000
 
     run(container, test)
+
+
+@pytest.fixture
+def tuner(tmp_path: Path) -> Tuner:
+    return Tuner(tmp_path / "tuning", budget_s=0.1)
+
+
+ONNX = Key("demo", 1, "onnxruntime")
+
+
+def test_what_is_loaded_in_a_hurry_is_measured_while_it_answers(
+    container: Container, tuner: Tuner
+) -> None:
+    async def test(cache: RunnerCache, served: ServedVersion) -> None:
+        first = await cache.get(served, "onnxruntime", hurry=True)
+        assert first.provisional
+        assert not tuner.directory.exists()
+        while (second := cache.peek(ONNX)) is first:
+            await asyncio.sleep(0.01)
+        assert second is not None
+        assert (first.retired, second.retired, second.provisional) == (True, False, False)
+        assert cache.used_bytes == second.size_bytes
+        assert [*tuner.directory.glob("onnxruntime-*.json")]
+        cache.drop(ONNX)
+        assert cache.used_bytes == 0
+        remembered = await cache.get(served, "onnxruntime", hurry=True)
+        assert not remembered.provisional
+
+    run(container, test, tuner=tuner)
+
+
+def test_what_is_dropped_while_it_is_measured_stays_dropped(
+    container: Container, tuner: Tuner
+) -> None:
+    async def test(cache: RunnerCache, served: ServedVersion) -> None:
+        await cache.get(served, "onnxruntime", hurry=True)
+        await asyncio.sleep(0)  # the measuring has begun
+        cache.drop(ONNX)
+        assert cache.used_bytes > 0
+        while cache.used_bytes:
+            await asyncio.sleep(0.01)
+        assert ONNX not in cache
+
+    run(container, test, tuner=tuner)
+
+
+def test_without_room_for_two_it_goes_on_as_it_was_loaded(
+    container: Container, tuner: Tuner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caching, "size_of", lambda _served, _backend: 40)
+
+    async def test(cache: RunnerCache, served: ServedVersion) -> None:
+        first = await cache.get(served, "onnxruntime", hurry=True)
+        await asyncio.sleep(0)
+        assert cache.peek(ONNX) is first
+        assert cache.used_bytes == 40
+
+    run(container, test, memory_bytes=79, tuner=tuner)
 
 
 def test_there_is_one_loader_however_many_wait(container: Container, loads: Loads) -> None:
@@ -126,7 +191,7 @@ def test_a_file_that_cannot_be_loaded_is_not_tried_again_for_a_while(
                 await cache.get(served, "eager")
             assert caught.value.code == "load_failed"
         assert loads.count == 1
-        monkeypatch.setattr(caching, "RETRY_FAILED_S", -1)  # the while is over as it begins
+        monkeypatch.setattr(failures, "RETRY_S", -1)  # the while is over as it begins
         for count in (2, 3):
             with pytest.raises(Unavailable):
                 await cache.get(served, "onnxruntime")

@@ -10,9 +10,9 @@ import pytest
 from services.container import Container
 from services.errors import Conflict, NotFound, Unavailable
 from services.serving import cache as caching
-from services.serving import rollout
-from services.serving.cache import Key
+from services.serving import failures, rollout
 from services.serving.engine import Engine
+from services.serving.key import Key
 from services.serving.runners import Pace
 from tests.services import factories
 from tests.support.engines import ask, held, run, until
@@ -53,6 +53,7 @@ def test_requests_go_on_with_the_old_version_until_the_new_one_is_loaded(
         loads.release()
         await engine.follow("m")
         assert await ask(engine) == 2
+        assert loads.hurried == [False, True]  # as the process starts, and while others wait
         await until(lambda: held(engine) == {(2, "onnxruntime")})
         assert loads.runners["m", 1, "onnxruntime"].closed
         assert engine.cache.used_bytes == 40
@@ -64,7 +65,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_in_its_place_and_is_
     container: Container, loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rollout, "RETRIES_S", (0.01,))
-    monkeypatch.setattr(caching, "RETRY_FAILED_S", 0.0)
+    monkeypatch.setattr(failures, "RETRY_S", 0.0)
     versions(container, 2)
 
     async def test(engine: Engine) -> None:

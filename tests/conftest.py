@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from services.db import migrate
 from services.db.engine import Database
@@ -41,10 +43,42 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         yield url
 
 
-@pytest.fixture
-def database(empty_database_url: str) -> Iterator[Database]:
-    """A database with the present schema."""
-    db = Database(empty_database_url)
+def migrated(url: str) -> None:
+    db = Database(url)
     migrate.upgrade(db)
+    db.close()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the present schema and nothing in it, to copy: to migrate takes longer."""
+    file = tmp_path_factory.mktemp("template") / "torchkiln.db"
+    migrated(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[str]:
+    """The name of a database on that server that is like it."""
+    with postgres.database(postgres_url) as url:
+        migrated(url)
+        yield make_url(url).database or ""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a new database with the present schema, once for each kind."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("template"), tmp_path)
+        yield f"sqlite:///{tmp_path / 'torchkiln.db'}"
+        return
+    server, like = map(request.getfixturevalue, ("postgres_url", "postgres_template"))
+    with postgres.database(server, template=like) as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    db = Database(database_url)
     yield db
     db.close()

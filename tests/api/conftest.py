@@ -42,15 +42,6 @@ def queue() -> RecordingQueue:
     return RecordingQueue()
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the present schema and nothing in it, to copy."""
-    container = Container(Settings(data_dir=tmp_path_factory.mktemp("db")), queue=RecordingQueue())
-    migrate.upgrade(container.db)
-    container.close()
-    return container.settings.data_dir / "torchkiln.db"
-
-
 @pytest.fixture
 def container(settings: Settings, queue: RecordingQueue, template: Path) -> Iterator[Container]:
     shutil.copy(template, settings.data_dir)

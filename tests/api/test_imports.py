@@ -250,6 +250,7 @@ def weights(**changes: Any) -> bytes:
 ARCHITECTURE = json.dumps(regression_model().servable.architecture)
 
 
+@pytest.mark.long
 def test_a_state_dict_is_rebuilt_exported_and_answers_like_the_original(idle: Api) -> None:
     trained = regression_model()
     response = send(idle, "state", weights(), architecture=ARCHITECTURE)

@@ -102,6 +102,7 @@ def test_without_rows_to_calibrate_with_there_is_no_variant(tmp_path: Path) -> N
     }
 
 
+@pytest.mark.long
 def test_a_job_asks_for_variants_and_gives_training_rows(tmp_path: Path) -> None:
     pipeline = PIPELINES["regression"]
     params = pipeline.params.model_validate(

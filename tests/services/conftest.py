@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from services.container import Container
-from services.db import migrate
 from services.db.tables import Benchmark, Job
 from services.errors import Unavailable
 from services.queue import QueueName
@@ -44,8 +43,8 @@ class RecordingQueue:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, empty_database_url: str) -> Settings:
-    return Settings(data_dir=tmp_path / "data", database_url=empty_database_url, lease_s=30)
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(data_dir=tmp_path / "data", database_url=database_url, lease_s=30)
 
 
 @pytest.fixture
@@ -56,6 +55,5 @@ def queue() -> RecordingQueue:
 @pytest.fixture
 def container(settings: Settings, queue: RecordingQueue) -> Iterator[Container]:
     made = Container(settings, queue=queue)
-    migrate.upgrade(made.db)
     yield made
     made.close()

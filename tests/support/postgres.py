@@ -62,12 +62,12 @@ def server(bin_dir: Path, *, durable: bool = False) -> Generator[str]:
 
 
 @contextmanager
-def database(server_url: str) -> Generator[str]:
-    """A new database on that server until the block ends. → its URL."""
+def database(server_url: str, *, template: str = "template1") -> Generator[str]:
+    """A new database on that server until the block ends, like `template`. → its URL."""
     url = make_url(server_url).set(database=f"test_{uuid.uuid4().hex}")
     admin = create_engine(server_url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {url.database}"))
+        connection.execute(text(f"CREATE DATABASE {url.database} TEMPLATE {template}"))
     try:
         yield url.render_as_string(hide_password=False)
     finally:

@@ -162,6 +162,7 @@ def test_a_benchmark_decides_which_backend_answers(client: Client, digits: Job) 
     assert set(preferred) == {"1", "8"}
 
 
+@pytest.mark.long
 def test_mnist_without_a_network_says_what_to_do(client: Client) -> None:
     job = run(client, "image-classification", dataset="mnist")
     assert job["error"] is not None

@@ -14,6 +14,7 @@ from torchkiln.errors import Invalid
 pytestmark = pytest.mark.stack
 
 
+@pytest.mark.long
 def test_the_end_of_a_job_is_told(client: Client, hook: Receiver) -> None:
     url = hook.url("/told")
     job = client.jobs.submit("diagnostics", webhook=url)

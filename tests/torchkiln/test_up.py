@@ -113,6 +113,7 @@ def test_nothing_is_left_and_the_next_starts(tmp_path: Path, kind: signal.Signal
             assert not list(data_dir.glob("*.lock"))
 
 
+@pytest.mark.long
 def test_public_address_needs_a_key(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     refused = Up(REPOSITORY, data_dir, "--host", "0.0.0.0")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from services.container import Container
-from services.db import migrate
 from services.settings import Settings
 from tests.support import valkey
 from tests.workers.stations import SilentQueue, quick
@@ -36,13 +36,13 @@ def spawn() -> Generator[Spawn]:
 
 
 @pytest.fixture
-def local_container(tmp_path: Path) -> Generator[Container]:
+def local_container(tmp_path: Path, template: Path) -> Generator[Container]:
     """The services over SQLite, without a broker."""
     # A lease long enough for a busy machine, and short enough to be waited for.
     settings = quick(Settings(data_dir=tmp_path / "data"), lease_s=6.0)
     made = Container(settings, queue=SilentQueue())
     settings.data_dir.mkdir()
-    migrate.upgrade(made.db)
+    shutil.copy(template, settings.data_dir)
     yield made
     made.close()
 
@@ -78,11 +78,11 @@ def broker(tmp_path: Path) -> Generator[valkey.Valkey]:
 
 
 @pytest.fixture
-def container(tmp_path: Path, broker: valkey.Valkey) -> Generator[Container]:
+def container(tmp_path: Path, broker: valkey.Valkey, template: Path) -> Generator[Container]:
     settings = Settings(data_dir=tmp_path / "data", redis_url=broker.url)
     settings.data_dir.mkdir()
+    shutil.copy(template, settings.data_dir)
     made = Container(settings)
-    migrate.upgrade(made.db)
     yield made
     made.close()
 

@@ -22,7 +22,7 @@ from workers.process import COMMAND, TrainerProcess
 from workers.station import Station
 from workers.supervisor import JobSupervisor
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 READY = "rank {} of 2 is ready"
 
@@ -113,7 +113,6 @@ def here(local_container: Container) -> Generator[Station]:
         yield made
 
 
-@pytest.mark.long
 def test_a_job_that_loses_a_rank_goes_on_from_its_checkpoint_and_is_as_good_as_ever(
     here: Station, local_container: Container
 ) -> None:

@@ -15,7 +15,7 @@ from tests.workers.stations import events_of, outcomes
 from tests.workers.waiting import wait_for
 from tests.workers.worker_processes import Start, ended, ready
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 FILES = {
     "model.safetensors",

@@ -21,6 +21,8 @@ from tests.workers import waiting
 from tests.workers.stations import outcomes, submit
 from tests.workers.worker_processes import Start, ended, ready
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def hook() -> Generator[Receiver]:
@@ -58,7 +60,6 @@ def until(hook: Receiver, name: str, count: int = 1) -> list[Sent]:
     )
 
 
-@pytest.mark.slow
 def test_from_the_request_to_the_exported_files_is_one_trace(
     container: Container, start: Start, hook: Receiver, url: str, tmp_path: Path
 ) -> None:
@@ -127,7 +128,6 @@ def test_a_trainer_that_is_killed_leaves_the_part_that_it_was_in(
     assert cut[0].attributes["torchkiln.epoch"] == 2
 
 
-@pytest.mark.long
 def test_what_nobody_samples_is_not_traced_anywhere(
     container: Container, start: Start, hook: Receiver, url: str
 ) -> None:
@@ -143,7 +143,6 @@ def test_what_nobody_samples_is_not_traced_anywhere(
     assert [span.name for span in spans(hook) if span.trace_id == TRACE_ID] == []
 
 
-@pytest.mark.long
 def test_a_worker_whose_spans_nobody_takes_works_on(
     container: Container, start: Start, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def test_a_job_that_is_submitted_is_run(container: Container, start: Start) -> N
     assert (began["job_id"], began["request_id"], began["attempt"]) == (job_id, "req_1", 1)
 
 
+@pytest.mark.long
 def test_a_worker_with_an_accelerator_takes_jobs_for_it(container: Container, start: Start) -> None:
     job_id = submit(container, "count", device="cuda", epochs=1)
     plain = start()
@@ -50,6 +51,7 @@ def test_a_worker_with_an_accelerator_takes_jobs_for_it(container: Container, st
     assert ended(container, anywhere).job.results["device"] == "cuda:0"
 
 
+@pytest.mark.long
 def test_a_queue_whose_slots_are_taken_does_not_hold_up_the_other(
     container: Container, start: Start
 ) -> None:

@@ -70,6 +70,7 @@ def test_one_that_moves_is_waited_for(tmp_path: Path, clock: Clock) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_one_that_never_ends_is_given_up_though_it_moves(tmp_path: Path, clock: Clock) -> None:
     def trickle() -> None:
         (directory,) = tmp_path.iterdir()

@@ -17,7 +17,7 @@ from tests.support.runs import Recorder
 
 Found = list[dict[str, Any]]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from models.pipelines import PIPELINES
 from models.run import Outcome
 from tests.support.runs import Recorder, context, run_pipeline
 
+pytestmark = pytest.mark.long
+
 SMALL: dict[str, dict[str, Any]] = {
     "optimizers": {"epochs": 15},
     "schedulers": {"epochs": 60, "rows": 100, "step_size": 7},

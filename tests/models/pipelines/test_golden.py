@@ -24,6 +24,8 @@ import pytest
 from models.pipelines import PIPELINES
 from tests.support.runs import run_pipeline
 
+pytestmark = pytest.mark.long
+
 GOLDEN = Path(__file__).parent.parent / "golden"
 EPOCHS = {
     "tabular-classification": 5,

@@ -15,6 +15,8 @@ from models.publishing import publish
 from models.run import Outcome
 from tests.support.runs import Recorder, run_pipeline
 
+pytestmark = pytest.mark.long
+
 Ran = tuple[Outcome, Recorder]
 
 

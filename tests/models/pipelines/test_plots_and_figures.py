@@ -15,6 +15,8 @@ from models import data
 from models.run import Outcome
 from tests.support.runs import Recorder, run_pipeline
 
+pytestmark = pytest.mark.long
+
 
 def numbers(report: Recorder, name: str) -> Any:
     return json.loads(report.artifacts[f"{name}.json"][0].read_text())

@@ -13,6 +13,8 @@ from models.publishing import publish
 from models.run import Outcome
 from tests.support.runs import Recorder, run_pipeline
 
+pytestmark = pytest.mark.long
+
 SMALL = {"epochs": 1, "width": 2, "batch_size": 50}
 Ran = tuple[Outcome, Recorder]
 

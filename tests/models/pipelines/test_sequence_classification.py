@@ -23,6 +23,8 @@ from models.run import Outcome
 from tests.support.models import RecordingReporter
 from tests.support.runs import Recorder, context, run_pipeline
 
+pytestmark = pytest.mark.long
+
 NAME = "sequence-classification"
 PIPELINE = PIPELINES[NAME]
 

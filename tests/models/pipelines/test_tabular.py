@@ -22,6 +22,8 @@ from models.run import Outcome
 from tests.support.models import RecordingReporter
 from tests.support.runs import Recorder, context, run_pipeline
 
+pytestmark = pytest.mark.long
+
 Ran = tuple[Outcome, Recorder, Dataset]
 
 

@@ -128,6 +128,7 @@ def based(directory: Path, base: Path, **options: Any) -> RunContext:
     return RunContext(**{**vars(made), "base": base})
 
 
+@pytest.mark.long
 def test_from_a_version_to_a_certified_one(
     story: tuple[Outcome, Publication, Path], tmp_path: Path
 ) -> None:
@@ -189,6 +190,7 @@ def test_a_base_that_does_not_fit_or_is_gone(
         run(based(tmp_path, story[2]), base="teacher@1", feature_layer="nothing")
 
 
+@pytest.mark.long
 def test_feature_maps_are_what_the_layer_gives(tmp_path: Path) -> None:
     for layer, shape in ((None, [16, 28, 28]), ("net.base", [1568]), ("net.base.layers", [1568])):
         report = Recorder()
@@ -214,6 +216,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return run(context(tmp_path_factory.mktemp("whole"), dataset="digits-5-9"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phase", ["base", "scratch", "transfer"])
 def test_it_goes_on_in_the_training_that_it_was_stopped_in(
     phase: str, whole: Outcome, tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import pytest
 
 from services.container import Container
-from services.db import migrate
 from services.db.tables import ModelVersion
 from services.registry import VersionView
 from services.serving.versions import ServedVersion
@@ -51,9 +51,9 @@ def version(
 
 
 @pytest.fixture
-def container(tmp_path: Path) -> Iterator[Container]:
+def container(tmp_path: Path, template: Path) -> Iterator[Container]:
     """Serving asks the database through services that have been tested on both kinds."""
+    shutil.copy(template, tmp_path)
     made = Container(Settings(data_dir=tmp_path), queue=RecordingQueue())
-    migrate.upgrade(made.db)
     yield made
     made.close()

@@ -95,6 +95,7 @@ def run_python(code: str, *arguments: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="reads memory from /proc")
 def test_loading_and_unloading_leaves_nothing_behind(container: Container) -> None:
     """In a process of its own. Models that were kept would be 800 MB; what an allocator holds back

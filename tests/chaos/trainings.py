@@ -24,15 +24,15 @@ from tests.workers.worker_processes import ended
 
 TRAININGS = {
     "moons, dropout": NewJob(
-        "binary-classification", {"epochs": 80, "dropout": 0.2, "checkpoint_every": 1}
+        "binary-classification", {"epochs": 60, "dropout": 0.2, "checkpoint_every": 1}
     ),
     "digits, batch norm": NewJob(
         "image-classification",
-        {"net": "residual", "filters": [8, 16], "epochs": 6, "checkpoint_every": 1},
+        {"net": "residual", "filters": [8, 16], "epochs": 4, "checkpoint_every": 1},
     ),
     "digits, within an epoch": NewJob(
         "image-classification",
-        {"net": "cnn", "epochs": 8, "checkpoint_every": 20, "checkpoint_unit": "steps"},
+        {"net": "cnn", "epochs": 5, "checkpoint_every": 20, "checkpoint_unit": "steps"},
     ),
 }
 """Small, and with all that has a state: Adam, a schedule, dropout, running statistics."""

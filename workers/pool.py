@@ -104,6 +104,15 @@ class TrainerPool:
         trainer.wait()
         self.spare(trainer)
 
+    def refill(self) -> None:
+        """Wait until a trainer is warm, or the pool is closed.
+
+        A slot that is free sooner takes a message that a worker with a warm trainer could act on at
+        once, and nobody sends another one for a while.
+        """
+        with self._state:
+            self._state.wait_for(lambda: self._warm or self._closed)
+
     def close(self) -> None:
         """Give out no more trainers, and end those that have no work."""
         with self._state:

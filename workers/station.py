@@ -61,6 +61,7 @@ class Station:
             work(held, trainer, claimed_at)
         finally:
             self.pool.done(trainer)
+            self.pool.refill()
 
 
 def threads_per_job(settings: Settings) -> int:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 
+from services.container import Container
 from tests.workers.trainers import TRAINER
 from tests.workers.waiting import wait_for
+from workers.devices import Devices
 from workers.pool import TrainerPool
 from workers.process import TrainerProcess
+from workers.runs import Runs
+from workers.station import Station
+from workers.workdirs import WorkDirs
 
 
 class Nursery:
@@ -64,6 +70,30 @@ def test_one_is_warm_while_a_slot_is_free(nursery: Nursery) -> None:
     pool.done(second)
     pool.close()
     assert nursery.living() == 0
+
+
+def test_a_slot_is_free_again_when_the_next_is_warm(
+    nursery: Nursery, local_container: Container, tmp_path: Path
+) -> None:
+    pool = pool_of(nursery, slots=1)
+    station = Station(
+        local_container, "worker-1", pool, Devices(["cpu"]), WorkDirs(tmp_path, "worker-1"), Runs()
+    )
+    station.take_up(object, lambda *_: None)
+    assert pool.states() == {"starting": 0, "warm": 1, "taken": 0}
+    pool.close()
+
+
+def test_nobody_waits_for_one_in_a_pool_that_is_closed(nursery: Nursery) -> None:
+    pool = pool_of(nursery, slots=1)
+    first = take(pool)
+    nursery.command = ("false",)
+    pool.done(first)
+    waiting = threading.Thread(target=pool.refill)
+    waiting.start()
+    pool.close()
+    waiting.join(20)
+    assert not waiting.is_alive()
 
 
 def test_the_next_is_warmed_up_when_a_run_has_done_its_hard_part(nursery: Nursery) -> None:

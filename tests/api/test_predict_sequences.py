@@ -13,6 +13,8 @@ from models.signature import LENGTHS
 from tests.api.conftest import Api
 from tests.support.published import add_version, trained
 
+pytestmark = pytest.mark.long
+
 
 def alone(steps: np.ndarray[Any, Any]) -> list[float]:
     """What the trained model says to one sequence without padding."""

@@ -14,6 +14,8 @@ from models.checkpoints import read_checkpoint
 from tests.models.fresh_process import NETS
 from tests.support.exact import differences
 
+pytestmark = pytest.mark.long
+
 THREADS = 2
 STOP_AT = 10
 """Steps into the second epoch, of six."""

@@ -73,6 +73,7 @@ def test_job_runs(client: Client) -> None:
     assert client.jobs.wait(job["id"])["status"] == "succeeded"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["torchkiln: broker", "torchkiln: api", "torchkiln: worker"])
 def test_service_survives_the_death_of_a_part(up: Up, client: Client, name: str) -> None:
     before = up.children(name)

@@ -7,9 +7,12 @@ import zipfile
 from pathlib import Path
 
 import onnx
+import pytest
 
 from models.backends.onnxruntime import forget_sources
 from tests.support.models import Exported
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[3]
 

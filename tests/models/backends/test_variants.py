@@ -18,6 +18,8 @@ from models.rows import take
 from models.torch_runner import TorchRunner
 from tests.support.models import MODELS, Exported, image_model, sequence_model
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module", params=["image", "uint8 image", "regression", "sequence"])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:

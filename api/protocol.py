@@ -130,6 +130,8 @@ class KilnProtocol(HttpToolsProtocol):
             self._answering = False
             held, self._held = self._held, b""
             super().data_received(request + held)
+            if self._closing:  # said while the body was read, when uvicorn knew of no request
+                super().shutdown()
 
     def succeed(
         self, own_id: bytes, opening: bytes, values: bytes, closing: bytes, head_length: int | None

@@ -81,8 +81,11 @@ def _joined(inputs: Sequence[Tensors], dtypes: Dtypes | None) -> Tensors:
 def _too_large(call: Work) -> Invalid | None:
     """Of a call with a number that the model's datatype cannot hold."""
     for name, array in call.inputs.items():
-        largest = np.max(np.abs(array), initial=0.0) if array.dtype.kind == "f" else 0.0
-        if call.dtypes and array.dtype.kind == "f" and largest > np.finfo(call.dtypes[name]).max:
+        if not call.dtypes or array.dtype.kind != "f":
+            continue
+        # NaN and infinity are of every datatype, and neither may hide what is not.
+        largest = np.max(np.abs(array[np.isfinite(array)]), initial=0.0)
+        if largest > np.finfo(call.dtypes[name]).max:
             datatype = next(word for word, it in DATATYPES.items() if it == call.dtypes[name])
             message = f"expected {datatype} values, got {largest:g}"
             return Invalid(

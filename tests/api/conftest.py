@@ -56,6 +56,7 @@ class Api:
 
     client: httpx.Client
     state: State
+    server: Server
 
     @property
     def container(self) -> Container:
@@ -78,7 +79,7 @@ def served(
         try:
             with httpx.Client(base_url=url, timeout=30) as client:
                 _until(lambda: server.started and client.get(ready).is_success)
-                yield Api(client, state)
+                yield Api(client, state, server)
         finally:
             state.closing.set()
             server.should_exit = True

@@ -11,6 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
+from api.main import Server
+from api.protocol import KilnProtocol
 from services.container import Container
 from services.keys import Scope
 from services.serving import loading
@@ -32,6 +34,10 @@ def model(monkeypatch: pytest.MonkeyPatch, container: Container) -> Gated:
     monkeypatch.setattr(loading, "load", lambda *_args, **_named: gated.loaded)
     add_version(container, "binary", name="binary")
     return gated
+
+
+def connections(server: Server) -> list[KilnProtocol]:
+    return [one for one in server.server_state.connections if isinstance(one, KilnProtocol)]
 
 
 def warm(api: Api, model: Gated) -> None:
@@ -157,6 +163,24 @@ def test_a_request_under_way_is_answered_before_the_process_ends(
     client.join()
     assert [answer.status_code for answer in answers] == [200]
     assert (asked == []) is fast
+
+
+def test_a_body_half_read_when_the_process_ends_is_answered_and_its_connection_closed(
+    container: Container,
+) -> None:
+    """Though only the application can answer it, as it is for a model that does not exist."""
+    with served(container) as api:
+        whole = request(GOOD, "/v2/models/nothing/infer")
+        server = api.server
+        with connect(api.client) as connection, connection.makefile("rb") as stream:
+            connection.sendall(whole[:-1])
+            until(lambda: any(one._reading for one in connections(server)))
+            server.should_exit = True
+            until(lambda: any(one._closing for one in connections(server)))
+            connection.sendall(whole[-1:])
+            head = b"".join(iter(stream.readline, b"\r\n"))
+            assert head.startswith(b"HTTP/1.1 404")
+            assert b"connection: close" in head.lower()
 
 
 @pytest.mark.parametrize("binary_in", [True, False])

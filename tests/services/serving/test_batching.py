@@ -191,10 +191,13 @@ def test_a_request_over_the_limit_runs_in_pieces_beside_others() -> None:
     asyncio.run(asyncio.wait_for(test(), 30))
 
 
-def test_a_number_that_the_models_datatype_cannot_hold_fails_its_own_request() -> None:
+@pytest.mark.parametrize("beside", [0.0, np.nan, -np.inf])
+def test_a_number_that_the_models_datatype_cannot_hold_fails_its_own_request(
+    beside: float,
+) -> None:
     async def test() -> None:
         loaded = LoadedRunner(RowWise(), INLINE, 1, 1.0, max_batch_rows=MAX_ROWS)
-        good, bad = np.ones((1, 2)), np.array([[1e39, 0.0]])
+        good, bad = np.ones((1, 2)), np.array([[1e39, beside]])
         answers = await asyncio.gather(
             *(loaded.run({"x": x}, 1, Timing(), dtypes=FLOATS) for x in (good, bad, good)),
             return_exceptions=True,

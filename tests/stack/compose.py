@@ -19,6 +19,13 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".stack"
 """What is kept between runs, wheels above all."""
 MAIN, SECURED = PROJECTS = "torchkiln-test", "torchkiln-test-secured"
+IN_BUCKETS = {
+    "COMPOSE_PROFILES": "s3",
+    "TORCHKILN_STORAGE_URL": "s3://torchkiln/files",
+    "AWS_ENDPOINT_URL": "http://s3:8333",
+    "AWS_SHARED_CREDENTIALS_FILE": "/run/torchkiln/aws_credentials",
+}
+"""Files in the object store of profile `s3`, instead of in a volume."""
 UP_S = 300
 DEADLINE_S = 120.0
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from tests.stack.compose import MAIN, Compose, healthy, until
+from tests.stack.compose import IN_BUCKETS, MAIN, Compose, healthy, until
 from torchkiln import Client
 
 FIGURES = pytest.StashKey[list[str]]()
@@ -15,6 +15,11 @@ ROWS = [[0.5, 0.25], [-0.75, 1.0], [1.5, -0.5]]
 SHARE = {"TORCHKILN_THREADS_PER_JOB": "1"}
 """For two workers on one machine, whatever it has: what is trained depends on this number."""
 Tell = Callable[[str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    files = "keep the files of the stack in an object store, and not in a volume"
+    parser.addoption("--buckets", action="store_true", help=files)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,7 +42,8 @@ def stack(request: pytest.FixtureRequest) -> Generator[Compose]:
     """As `docker compose up` leaves it."""
     if "TORCHKILN_STACK" not in os.environ:
         pytest.skip("the images are made by `make test-stack`")
-    yield from running(Compose(MAIN, SHARE), request.session)
+    files = IN_BUCKETS if request.config.getoption("--buckets", default=False) else {}
+    yield from running(Compose(MAIN, SHARE | files), request.session)
 
 
 def running(compose: Compose, session: pytest.Session, *services: str) -> Generator[Compose]:

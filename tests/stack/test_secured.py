@@ -12,7 +12,16 @@ import httpx
 import pytest
 
 from tests.stack import jobs
-from tests.stack.compose import ROOT, SECURED, Compose, docker, free_port, healthy, until
+from tests.stack.compose import (
+    IN_BUCKETS,
+    ROOT,
+    SECURED,
+    Compose,
+    docker,
+    free_port,
+    healthy,
+    until,
+)
 from tests.stack.conftest import SHARE, Tell, running
 from tests.stack.test_quickstart import quickstart
 from tests.support.metric_names import queries, read_by
@@ -29,12 +38,6 @@ OF_RUNS = (
 )
 SERVICES = ("bucket", "proxy", "worker-cpu", "prometheus", "flower")
 """All but Grafana, which has no stand-in."""
-IN_BUCKETS = {
-    "COMPOSE_PROFILES": "s3,observability",
-    "TORCHKILN_STORAGE_URL": "s3://torchkiln/files",
-    "AWS_ENDPOINT_URL": "http://s3:8333",
-    "AWS_SHARED_CREDENTIALS_FILE": "/run/torchkiln/aws_credentials",
-}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,7 @@ class Secured(Compose):
     def __init__(self, tls: Path, key_file: Path) -> None:
         self.prometheus, self.flower = free_port(), free_port()
         own = {
+            "COMPOSE_PROFILES": "s3,observability",
             "TORCHKILN_INSECURE": "0",
             "PROXY_PORT": "8443",
             "PROXY_GRPC_PORT": "8444",

@@ -15,10 +15,11 @@ from tests.workers.waiting import wait_for
 
 
 class Api:
-    def __init__(self, settings: Settings, log: Path) -> None:
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        """`directory`: for its log."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log = log
+        self._log = directory / f"api-{self.port}.log"
         self._environment = {
             **os.environ,
             "TORCHKILN_DATA_DIR": str(settings.data_dir),

@@ -66,11 +66,11 @@ class Stack:
         return worker
 
     def api(self) -> Api:
-        """An API process that answers."""
-        log = self.directory / f"api-{len(self._apis)}.log"
-        self._apis.append(Api(self.settings, log))
-        self._apis[-1].start()
-        return self._apis[-1]
+        """An API process that answers. To be called from any thread."""
+        made = Api(self.settings, self.directory)
+        self._apis.append(made)
+        made.start()
+        return made
 
     def close(self) -> None:
         """End all of it, what is stopped or lost included."""

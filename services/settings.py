@@ -44,7 +44,8 @@ class Settings(WebhookSettings):
     cache_bytes: int = Field(default=20 * 2**30, ge=0)
     """What files of an object store may take on this host, those of the last hour besides."""
     redis_url: str = ""
-    """The Celery broker; required by `api` and `worker`, set by `torchkiln up` when embedded."""
+    """The Celery broker; required by `api` and `worker`, set by `torchkiln up` when embedded. The
+    certificate of a `rediss://` one is checked, unless the URL says `ssl_cert_reqs=none`."""
     insecure: bool = False
     """Allows a non-loopback bind without an API key."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -103,6 +104,14 @@ class Settings(WebhookSettings):
     def _endpoint(cls, value: str) -> str:
         if value and ENDPOINT.fullmatch(value) is None:
             raise ValueError("expected a URL such as http://collector:4318")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _certified(cls, value: str) -> str:
+        """Celery checks a certificate only where the URL tells it to."""
+        if value.startswith("rediss://") and "ssl_cert_reqs=" not in value:
+            value += ("&" if "?" in value else "?") + "ssl_cert_reqs=required"
         return value
 
     @field_validator("data_dir")

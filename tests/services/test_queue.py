@@ -14,7 +14,8 @@ import redis
 from services.db.tables import Benchmark, Job
 from services.errors import Unavailable
 from services.queue import RUN_BENCHMARK, RUN_JOB, CeleryQueue, queue_for
-from tests.support import valkey
+from services.settings import Settings
+from tests.support import tls, valkey
 
 
 @pytest.fixture
@@ -104,3 +105,25 @@ def test_a_broker_that_is_gone_costs_a_message_and_no_error(
 )
 def test_a_job_goes_to_workers_that_have_its_device(device: str, name: str) -> None:
     assert queue_for(device) == name
+
+
+@pytest.mark.parametrize(
+    ("says", "trusted"),
+    [("", False), ("?ssl_ca_certs={ca}", True), ("?ssl_cert_reqs=none", True)],
+)
+def test_a_certificate_is_checked_unless_the_url_says_not_to(
+    broker: valkey.Valkey, tmp_path: Path, says: str, trusted: bool
+) -> None:
+    with tls.before(broker.port, tmp_path) as (port, ca):
+        url = f"rediss://127.0.0.1:{port}/0{says.format(ca=ca)}"
+        queue = CeleryQueue(Settings(redis_url=url).redis_url)
+        try:
+            queue.wake_job(job())
+            if trusted:
+                queue.ping()
+            else:
+                with pytest.raises(Unavailable):
+                    queue.ping()
+        finally:
+            queue.close()
+    assert bool(waiting(broker)) is trusted

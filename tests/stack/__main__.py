@@ -35,7 +35,7 @@ def main() -> int:
         try:
             _take_down()  # what a run that was killed has left
             ended = {_tests(), _tests(*AGAIN)} - {NO_TESTS}  # an argument may choose few
-            status = max(ended, default=NO_TESTS)
+            status = next(filter(None, ended), 0) if ended else NO_TESTS
         finally:
             _take_down()
     tested = time.monotonic()

@@ -3,6 +3,7 @@
 from benchmarks.serving.servers import (
     bentoml,
     fastapi_plain,
+    grpcio_hello,
     hello,
     kserve,
     litserve,
@@ -18,6 +19,7 @@ SERVERS: dict[str, Server] = {
     server.name: server
     for server in (
         hello.SERVER,
+        grpcio_hello.SERVER,
         torchkiln.SERVER,
         fastapi_plain.SERVER,
         litserve.SERVER,

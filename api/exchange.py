@@ -9,7 +9,6 @@ from typing import Protocol
 import structlog
 
 from api.http_stats import HttpStats, RouteStats
-from api.infer import Answer, refusal
 from models.rows import Tensors, effort
 from services.errors import ServiceError
 from services.serving import batching
@@ -39,34 +38,37 @@ class Client(Protocol):
         """The body is in three parts; `head_length`: of its JSON, where binary tensors follow."""
         ...
 
-    def refuse(self, answer: Answer, own_id: bytes) -> int: ...
+    def refuse(self, error: Exception, own_id: bytes) -> tuple[int, int]:
+        """→ the answer's status, and when."""
+        ...
 
 
-class Counted:
-    """How requests to one template of a path are counted."""
+class Endpoint:
+    """One template of a path: how its answers are written, and counted."""
 
-    __slots__ = ("_stats", "_template", "successes")
+    __slots__ = ("_path", "_stats", "successes", "template")
 
-    def __init__(self, stats: HttpStats, template: str) -> None:
+    def __init__(
+        self, stats: HttpStats, path: str, template: Callable[..., Template] = Template
+    ) -> None:
         self._stats = stats
-        self._template = template
-        self.successes: RouteStats = stats.of("POST", template, 200)
+        self._path = path
+        self.template = template
+        self.successes: RouteStats = stats.of("POST", path, 200)
 
     def refuse(self, client: Client, error: Exception, own_id: bytes, started: int) -> None:
-        answer = refusal(error, own_id)
-        ended = client.refuse(answer, own_id)
+        status, ended = client.refuse(error, own_id)
         if ended:
-            status = self._stats.of("POST", self._template, answer.status)
-            status.add((ended - started) / 1e9)
+            self._stats.of("POST", self._path, status).add((ended - started) / 1e9)
 
 
 class Route(Group):
-    """What requests with the same plan have in common, to one template of a path."""
+    """What requests with the same plan have in common, to one endpoint."""
 
     __slots__ = (
-        "counted",
         "dtypes",
         "effort",
+        "endpoint",
         "key",
         "known",
         "rows",
@@ -82,7 +84,7 @@ class Route(Group):
         known: Known,
         inputs: Tensors,
         stats_of: Stats,
-        counted: Counted,
+        endpoint: Endpoint,
     ) -> None:
         """`inputs`: of one of the requests, which have the same shapes in all.
 
@@ -98,8 +100,8 @@ class Route(Group):
         self.runner: LoadedRunner | None = None
         """As of the latest request."""
         self.stats = stats_of(served, backend)
-        self.counted = counted
-        self.template = Template(request, served, backend)
+        self.endpoint = endpoint
+        self.template = endpoint.template(request, served, backend)
         self.effort = effort(inputs, self.rows) if served.takes_sequences else self.rows
 
     def merged(self, batch: Sequence[Exchange]) -> Tensors:
@@ -133,7 +135,7 @@ class Route(Group):
     ) -> None:
         """How long each has taken, by whether its client was still there."""
         if sent:
-            self.counted.successes.add_all(sent)
+            self.endpoint.successes.add_all(sent)
         asked = [one.asked_ns for one in batch]
         self.stats.succeeded_together(
             sent + unsent,
@@ -198,17 +200,17 @@ class Exchange(Work):
         self.input_ns = self.asked_ns - self.started
         if isinstance(answer, Exception):
             route.stats.failed(self)
-            route.counted.refuse(self.client, answer, self.own_id, self.started)
+            route.endpoint.refuse(self.client, answer, self.own_id, self.started)
             return
         try:
             body, head_length = route.template.encode(answer)
         except Exception as error:  # NaN that JSON cannot hold, say
-            route.counted.refuse(self.client, error, self.own_id, self.started)
+            route.endpoint.refuse(self.client, error, self.own_id, self.started)
             return
         route.stats.succeeded(self, self.rows)
         ended = self.client.succeed(self.own_id, body, b"", b"", head_length)
         if ended:
-            route.counted.successes.add((ended - self.started) / 1e9)
+            route.endpoint.successes.add((ended - self.started) / 1e9)
 
     def drop(self) -> None:
         """Nobody waits for the answer any more."""

@@ -7,15 +7,15 @@ application, which answers all that this does, by the same functions.
 
 from __future__ import annotations
 
-from api.exchange import Client, Counted, Exchange, Route
+from api.exchange import Client, Endpoint, Exchange
 from api.heads import Head, Heads
 from api.infer import ROUTES
+from api.known_routes import KnownRoutes
 from api.request_ids import new_id
 from api.state import State
 from models.rows import Tensors
 from services.keys import Scope
 from services.serving import prediction
-from services.serving.runners import LoadedRunner
 from services.serving.v2_plans import Known
 from services.serving.versions import ServedVersion
 
@@ -24,13 +24,12 @@ class FastInfer:
     """One a process."""
 
     def __init__(self, state: State) -> None:
-        self._engine = state.engine
         self._watch = state.engine.watch
         self._allows = state.authenticator.allows
+        self._routes = KnownRoutes(state.engine)
         self.heads = Heads(state.max_body_bytes)
-        self._counted = {
-            by_version: Counted(state.http_stats, template)
-            for by_version, template in ROUTES.items()
+        self._endpoints = {
+            by_version: Endpoint(state.http_stats, path) for by_version, path in ROUTES.items()
         }
 
     def begin(self, head: Head, data: bytes, start: int, client: Client, now: int) -> bool:
@@ -45,7 +44,7 @@ class FastInfer:
         if not self._allows(Scope.PREDICT, head.secret, now * 1e-9):
             return False
         own_id = head.given_id or new_id()
-        counted = self._counted[head.target[1] is not None]
+        endpoint = self._endpoints[head.target[1] is not None]
         given: Tensors | None = None
         try:
             found = served.plans.find(data, start, head.head_size)
@@ -56,30 +55,14 @@ class FastInfer:
                 values = b""
                 if known.request.pictures is not None:  # to be decoded in a thread
                     return False
-            route: Route = known.routes.get(counted) or self._route(
-                served, known, given or known.arrays(values), counted
-            )
-            runner = route.runner
-            if (runner is None or runner.retired) and (runner := self._runner(route)) is None:
+            ready = self._routes.ready(served, known, values, given, endpoint)
+            if ready is None:
                 return False
-            client.exchange = Exchange(client, own_id, now, route, runner, values, given)
+            client.exchange = Exchange(client, own_id, now, *ready, values, given)
             client.exchange.submit(head.timeout_s)
         except Exception as error:
-            counted.refuse(client, error, own_id, now)
+            endpoint.refuse(client, error, own_id, now)
         return True
-
-    def _route(
-        self, served: ServedVersion, known: Known, inputs: Tensors, counted: Counted
-    ) -> Route:
-        made = Route(served, known, inputs, self._engine.stats_of, counted)
-        known.routes[counted] = made
-        return made
-
-    def _runner(self, route: Route) -> LoadedRunner | None:
-        runner = route.runner = self._engine.cache.peek(route.key)
-        if runner is not None:
-            runner.stats = route.stats
-        return runner
 
 
 def _parsed(served: ServedVersion, head: Head, body: bytes) -> tuple[Known, Tensors]:

@@ -21,7 +21,7 @@ from api.errors import Surface, body_of, problem_of, surface_of
 from api.exchange import Exchange
 from api.fast import FastInfer
 from api.heads import Head
-from api.infer import Answer
+from api.infer import refusal
 from api.request_ids import HEADER
 from services.errors import Invalid
 from services.serving.stats import clock_ns
@@ -142,13 +142,14 @@ class KilnProtocol(HttpToolsProtocol):
         head = answer_heads[len(opening) + len(values) + len(closing), head_length]
         return self._send(b"".join((head, own_id, END, opening, values, closing)))
 
-    def refuse(self, answer: Answer, own_id: bytes) -> int:
-        """The same, where there is none."""
+    def refuse(self, error: Exception, own_id: bytes) -> tuple[int, int]:
+        """The same where there is none. → its status, and when."""
+        answer = refusal(error, own_id)
         length = (b"content-length", b"%d" % len(answer.body))
         headers = [*self.server_state.default_headers, *answer.headers, length, (HEADER, own_id)]
         lines = [b"%s: %s\r\n" % header for header in headers]
         parts = [STATUS_LINE[answer.status], *lines, b"\r\n", answer.body]
-        return self._send(b"".join(parts))
+        return answer.status, self._send(b"".join(parts))
 
     def _send(self, response: bytes) -> int:
         """→ when, by `clock_ns`; 0 where there is nobody to send it to."""

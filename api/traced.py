@@ -7,7 +7,7 @@ import time
 from api.exchange import Client, Exchange
 from api.fast import FastInfer
 from api.heads import Head
-from api.infer import PREFIX, ROUTES, SUFFIX, Answer
+from api.infer import PREFIX, ROUTES, SUFFIX
 from api.state import State
 from api.tracing import answered
 from services.serving.stats import clock_ns
@@ -47,10 +47,10 @@ class TracedClient:
         self._record(200 if ended else 0)
         return ended
 
-    def refuse(self, answer: Answer, own_id: bytes) -> int:
-        ended = self._client.refuse(answer, own_id)
-        self._record(answer.status if ended else 0)
-        return ended
+    def refuse(self, error: Exception, own_id: bytes) -> tuple[int, int]:
+        status, ended = self._client.refuse(error, own_id)
+        self._record(status if ended else 0)
+        return status, ended
 
     def _record(self, status: int) -> None:
         exchange, self.exchange = self.exchange, None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from api.exchange import Exchange
 from api.fast import FastInfer
 from api.http_stats import HttpStats
-from api.infer import Answer, refusal
+from api.infer import refusal
 from models.rows import Tensors
 from services.errors import Invalid, ServiceError
 from services.keys import Scope
@@ -59,7 +59,7 @@ class Receiver:
     def __init__(self, state: str = "there") -> None:
         self.exchange: Exchange | None = None
         self.body: bytes | None = None
-        self.refused: Answer | None = None
+        self.refused: Exception | None = None
         self.state = state
 
     def succeed(
@@ -73,12 +73,12 @@ class Receiver:
             raise OSError("the connection broke")
         return clock_ns() if self.state == "there" else 0
 
-    def refuse(self, answer: Answer, own_id: bytes) -> int:
+    def refuse(self, error: Exception, own_id: bytes) -> tuple[int, int]:
         assert own_id
         assert self.body is None
         assert self.refused is None
-        self.refused = answer
-        return clock_ns()
+        self.refused = error
+        return refusal(error, own_id).status, clock_ns()
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ async def _in_turns(turns: Sequence[Sequence[Ask]], pace: Pace) -> None:
             expected = _by_itself(served.version, ask)
             if isinstance(expected, ServiceError):
                 assert client.refused is not None
-                assert client.refused.body == refusal(expected, b"").body
+                assert refusal(client.refused, b"").body == refusal(expected, b"").body
                 continue
             assert client.body == expected
             rows += ask.rows

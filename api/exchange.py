@@ -29,9 +29,6 @@ Stats = Callable[[ServedVersion, str], PredictionStats]
 class Client(Protocol):
     """Whom the answer goes to. Both say when they have sent it, by `clock_ns`; 0 for not at all."""
 
-    exchange: Exchange | None
-    """To be told when the client goes away before it has its answer."""
-
     def succeed(
         self, own_id: bytes, opening: bytes, values: bytes, closing: bytes, head_length: int | None
     ) -> int:

@@ -7,6 +7,8 @@ application, which answers all that this does, by the same functions.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from api.exchange import Client, Endpoint, Exchange
 from api.heads import Head, Heads
 from api.infer import ROUTES
@@ -18,6 +20,13 @@ from services.keys import Scope
 from services.serving import prediction
 from services.serving.v2_plans import Known
 from services.serving.versions import ServedVersion
+
+
+class Connection(Client, Protocol):
+    """A client that may go away before it has its answer."""
+
+    exchange: Exchange | None
+    """To be told when it does."""
 
 
 class FastInfer:
@@ -32,7 +41,7 @@ class FastInfer:
             by_version: Endpoint(state.http_stats, path) for by_version, path in ROUTES.items()
         }
 
-    def begin(self, head: Head, data: bytes, start: int, client: Client, now: int) -> bool:
+    def begin(self, head: Head, data: bytes, start: int, client: Connection, now: int) -> bool:
         """Answer `client`, at once or soon; False leaves the request to the application.
 
         The body is the rest of `data`, from `start` on; `now` is by `clock_ns`.

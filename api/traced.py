@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from api.exchange import Client, Exchange
-from api.fast import FastInfer
+from api.exchange import Exchange
+from api.fast import Connection, FastInfer
 from api.heads import Head
 from api.infer import PREFIX, ROUTES, SUFFIX
 from api.state import State
@@ -19,7 +19,7 @@ class TracedInfer(FastInfer):
         super().__init__(state)
         self._tracing = state.container.tracing
 
-    def begin(self, head: Head, data: bytes, start: int, client: Client, now: int) -> bool:
+    def begin(self, head: Head, data: bytes, start: int, client: Connection, now: int) -> bool:
         traced = TracedClient(client, self._tracing, head, now)
         begun = super().begin(head, data, start, traced, now)
         client.exchange = traced.exchange  # None where it has its answer already
@@ -32,7 +32,7 @@ class TracedClient:
 
     __slots__ = ("_client", "_head", "_started", "_tracing", "exchange")
 
-    def __init__(self, client: Client, tracing: Tracing, head: Head, started: int) -> None:
+    def __init__(self, client: Connection, tracing: Tracing, head: Head, started: int) -> None:
         """`started` is by `clock_ns`."""
         self._client = client
         self._tracing = tracing

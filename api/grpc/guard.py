@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
 from api.auth import secret_in
-from api.grpc.errors import Refusal, refusal_of
+from api.grpc.errors import refusal_of
 from api.grpc.messages import Message, parsed
 from api.request_ids import HEADER, request_id
 from api.state import State
 from services import logging
 from services.keys import Scope
+from services.serving.stats import clock_ns
 
 METHOD = "POST"
 """What gRPC is on the wire; the route's name says that it is gRPC."""
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 Context = Any
 """A `grpc.aio.ServicerContext` for any messages."""
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,15 @@ class Call:
         """Until the client's deadline; None where it has set none."""
         return self.context.time_remaining()
 
-    def count(self, started: float, status: int) -> None:
-        self.state.http_stats.of(METHOD, f"grpc:{self.name}", status).add(
-            time.perf_counter() - started
-        )
+    def count(self, started: int, status: int) -> None:
+        """`started` is by `clock_ns`."""
+        seconds = (clock_ns() - started) / 1e9
+        self.state.http_stats.of(METHOD, route_of(self.name), status).add(seconds)
+
+
+def route_of(name: str) -> str:
+    """Of a method, as requests are counted by routes."""
+    return f"grpc:{name}"
 
 
 Answer = Callable[[Call, Message], Awaitable[Message]]
@@ -68,20 +74,18 @@ def unary(
     cancels ends where it waits, uncounted."""
 
     async def method(request: bytes, context: Context) -> Message:
-        started = time.perf_counter()
-        call = Call(state, name, scope, context, _headers(context))
+        started = clock_ns()
+        call = Call(state, name, scope, context, headers_in(context.invocation_metadata() or ()))
         own_id = request_id(call.headers.get(HEADER)).decode()
         with logging.bound(request_id=own_id):
             try:
                 await call.authorize()
                 response = await answer(call, parsed(asked, request))
             except Exception as error:
-                refusal = _refused(call, error, started)
-            else:
-                context.set_trailing_metadata(((HEADER.decode(), own_id),))
-                _done(call, started, 200)
-                return response
-        return await _abort(context, refusal, own_id)
+                return await refuse(call, error, started, own_id)
+            context.set_trailing_metadata(((HEADER.decode(), own_id),))
+            _done(call, started, 200)
+            return response
 
     return method
 
@@ -90,42 +94,42 @@ def streaming(state: State, name: str, scope: Scope, serve: Streaming) -> Callab
     """The same for a stream; what it answers is counted one by one, by `serve`."""
 
     async def method(requests: AsyncIterator[bytes], context: Context) -> None:
-        started = time.perf_counter()
-        call = Call(state, name, scope, context, _headers(context))
+        started = clock_ns()
+        call = Call(state, name, scope, context, headers_in(context.invocation_metadata() or ()))
         own_id = request_id(call.headers.get(HEADER)).decode()
         try:
             await call.authorize()
             context.set_trailing_metadata(((HEADER.decode(), own_id),))
             await serve(call, requests)
         except Exception as error:
-            await _abort(context, _refused(call, error, started), own_id)
+            await refuse(call, error, started, own_id)
 
     return method
 
 
-def _headers(context: Context) -> dict[bytes, bytes]:
+def headers_in(metadata: Metadata) -> dict[bytes, bytes]:
+    """What this service reads of it."""
     return {
         key.encode(): value.encode() if isinstance(value, str) else value
-        for key, value in context.invocation_metadata() or ()
+        for key, value in metadata
         if key in READ
     }
 
 
-def _refused(call: Call, error: Exception, started: float) -> Refusal:
+async def refuse(call: Call, error: Exception, started: int, own_id: str) -> NoReturn:
+    """End the call with the status that is `error`'s, by raising what gRPC ends calls with."""
     refusal = refusal_of(error)
-    if refusal.status == 500:
-        log.error("request_failed", route=f"grpc:{call.name}", exc_info=error)
-    _done(call, started, refusal.status)
-    return refusal
-
-
-async def _abort(context: Context, refusal: Refusal, own_id: str) -> None:
+    with logging.bound(request_id=own_id):
+        if refusal.status == 500:
+            log.error("request_failed", route=route_of(call.name), exc_info=error)
+        _done(call, started, refusal.status)
     metadata = ((HEADER.decode(), own_id), *refusal.metadata)
-    await context.abort(refusal.code, refusal.details, metadata)
+    await call.context.abort(refusal.code, refusal.details, metadata)
+    raise AssertionError("gRPC goes on after an abort")
 
 
-def _done(call: Call, started: float, status: int) -> None:
+def _done(call: Call, started: int, status: int) -> None:
     call.count(started, status)
     if call.name not in SILENT:
-        ms = round((time.perf_counter() - started) * 1e3, 2)
-        log.info("request", method=METHOD, route=f"grpc:{call.name}", status=status, ms=ms)
+        ms = round((clock_ns() - started) / 1e6, 2)
+        log.info("request", method=METHOD, route=route_of(call.name), status=status, ms=ms)

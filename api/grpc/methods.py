@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import grpc
 from google.protobuf import message_factory
 
-from api.grpc import about, infer, repository, stream
+from api.grpc import about, fast, infer, repository, stream
 from api.grpc.guard import Answer, Call, streaming, unary
 from api.grpc.messages import SERVICE, Message
 from api.state import State
@@ -63,6 +63,8 @@ def _handler(state: State, method: Any) -> Handler:
         return grpc.stream_stream_rpc_method_handler(serve, None, write)
     scope, answer = UNARY.get(name) or Method(Scope.ADMIN, _unsupported)
     call = unary(state, name, scope, asked, answer)
+    if name == fast.NAME:
+        return grpc.unary_unary_rpc_method_handler(fast.model_infer(state, call))
     return grpc.unary_unary_rpc_method_handler(call, None, write)
 
 

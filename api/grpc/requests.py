@@ -15,6 +15,7 @@ from services.serving.errors import Unsupported
 from services.serving.refusals import wrong
 from services.serving.v2_fields import invalid
 from services.serving.v2_heads import MAX_DIMENSIONS, Head, row_count
+from services.serving.v2_inputs import layout_of
 from services.serving.v2_outputs import WantedOutput, check_classes
 from services.serving.v2_pictures import Pictures
 from services.serving.v2_request import InferRequest
@@ -40,6 +41,8 @@ def read(message: Message, served: ServedVersion) -> InferRequest:
         request.pictures = _pictures(heads[0], message)
     else:
         request.inputs = _arrays(heads, message)
+        if len(heads) == 1:  # those of several do not lie one behind the other
+            request.layout = layout_of(heads)
     request.id = message.id or None
     if message.parameters:
         request.backend = _parameter(message, "backend", "string_param")
@@ -112,6 +115,7 @@ def _arrays(heads: Sequence[Head], message: Message) -> dict[str, NDArray[Any]]:
 
 def _from_raw(one: Head, raw: bytes) -> NDArray[Any]:
     wire.check_size(one.spec.name, one.datatype, one.shape, one.count, len(raw))
+    one.binary_size = len(raw)
     array = wire.read(raw, 0, len(raw), spec=one.spec, datatype=one.datatype, count=one.count)
     return array.reshape(one.shape)
 

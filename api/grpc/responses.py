@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from api.grpc.messages import Message, pb
 from models.signature import BYTES
 from services.serving import classification, wire
+from services.serving.batching import Outputs
 from services.serving.v2_request import InferRequest
+from services.serving.v2_template import Template
 from services.serving.versions import ServedVersion
 
 
@@ -31,3 +33,14 @@ def write(
         answer.outputs.add(name=wanted.name, datatype=datatype, shape=array.shape)
         answer.raw_output_contents.append(wire.write(array, datatype))
     return answer
+
+
+class MessageTemplate(Template):
+    """Answers that differ in their raw bytes alone, which are the end of a message: its fields are
+    written in the order of their numbers, and theirs is the last."""
+
+    def whole(self, outputs: Outputs) -> tuple[bytes, int | None]:
+        message = write(self.request, self.served, self.backend, outputs)
+        return message.SerializeToString(), message.ByteSize() - len(
+            message.raw_output_contents[-1]
+        )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import structlog
 
 from api.grpc.errors import refusal_of
-from api.grpc.guard import Call
+from api.grpc.guard import Call, route_of
 from api.grpc.infer import answer
 from api.grpc.messages import Message, parsed, pb
 from services.errors import Unavailable
+from services.serving.stats import clock_ns
 
 MAX_UNDER_WAY = 32
 """Requests of one stream; more are not read before one of these is answered. They can share a
@@ -60,7 +60,7 @@ async def _send(call: Call, waiting: Answers) -> None:
 
 async def _answer(call: Call, data: bytes) -> Message:
     """An error is an answer like another: the stream goes on."""
-    started = time.perf_counter()
+    started = clock_ns()
     request = pb.ModelInferRequest()
     try:
         await call.authorize()  # a stream may outlive its key
@@ -69,7 +69,7 @@ async def _answer(call: Call, data: bytes) -> Message:
     except Exception as error:
         refusal = refusal_of(error)
         if refusal.status == 500:
-            log.error("request_failed", route=f"grpc:{call.name}", exc_info=error)
+            log.error("request_failed", route=route_of(call.name), exc_info=error)
         call.count(started, refusal.status)
         response = pb.ModelInferResponse(model_name=request.model_name[:64], id=request.id)
         return _final(pb.ModelStreamInferResponse(error_message=refusal.details), response)

@@ -54,7 +54,7 @@ def read_inputs(document: Fields, body: bytes, head_size: int, served: ServedVer
     if heads[0].is_pictures:  # of a model whose only input they are
         inputs = Inputs({}, rows, pictures=_pictures(heads[0], raw))
     else:
-        inputs = Inputs(_arrays(heads, document, raw), rows, _layout(heads))
+        inputs = Inputs(_arrays(heads, document, raw), rows, layout_of(heads))
     if raw.offset != len(body):
         raise invalid(
             "body",
@@ -114,7 +114,7 @@ def _pictures(one: Head, raw: _Raw) -> Pictures:
     return Pictures(one.spec, files.tolist())
 
 
-def _layout(heads: Sequence[Head]) -> tuple[Placed, ...] | None:
+def layout_of(heads: Sequence[Head]) -> tuple[Placed, ...] | None:
     """None unless `frombuffer` alone makes every input: bytes of a BOOL may be anything, and those
     of another datatype have to be converted."""
     placed: list[Placed] = []

@@ -29,12 +29,12 @@ class Alike(NamedTuple):
 
 
 class Template:
-    """`encode` gives what `v2_response.encode` does, which the first answer of a shape is from."""
+    """`encode` gives what `whole` does, which the first answer of a shape is from."""
 
     def __init__(self, request: InferRequest, served: ServedVersion, backend: str) -> None:
-        self._request = request
-        self._served = served
-        self._backend = backend
+        self.request = request
+        self.served = served
+        self.backend = backend
         first = request.outputs[0]
         self._name = first.name
         self._binary = first.binary
@@ -46,10 +46,14 @@ class Template:
         )
         self._heads: dict[tuple[int, ...], bytes] = {}
 
+    def whole(self, outputs: Outputs) -> tuple[bytes, int | None]:
+        """What `encode` says, by one who knows nothing of answers before this one."""
+        return v2_response.encode(self.request, self.served, self.backend, outputs)
+
     def encode(self, outputs: Outputs) -> tuple[bytes, int | None]:
         """→ the body, and the length of its JSON if binary tensors follow it. Raises `Invalid`."""
         if not self._simple:
-            return v2_response.encode(self._request, self._served, self._backend, outputs)
+            return self.whole(outputs)
         array = outputs[self._name]
         head = self._heads.get(array.shape) or self._learn(outputs)
         if self._binary:
@@ -76,7 +80,7 @@ class Template:
         return Alike(head + b"[", text[2:-2].split(b"],["), b"]" + TAIL, None)
 
     def _learn(self, outputs: Outputs) -> bytes:
-        whole, length = v2_response.encode(self._request, self._served, self._backend, outputs)
+        whole, length = self.whole(outputs)
         if length is None:  # numbers hold no key, and nothing but brackets comes behind them
             length = whole.rindex(DATA) + len(DATA)
         if len(self._heads) >= MAX_SHAPES:

@@ -34,6 +34,8 @@ class ServedVersion:
         self.outputs: dict[str, TensorSpec] = {spec.name: spec for spec in self.signature.outputs}
         self.dtypes = {spec.name: spec.dtype for spec in self.signature.inputs}
         self.plans = Plans()
+        self.messages = Plans()
+        """Those of gRPC, whose requests have a message's bytes where HTTP's have JSON."""
         self.takes_sequences: bool = self.signature.takes_sequences
         self.classes: list[str] | None = row.classes
         self.backends: tuple[str, ...] = _in_order(certified(row.backends))

@@ -97,7 +97,8 @@ class Settings(WebhookSettings):
     aot: bool = False
     """Compiles `torchexport` models for the host at their first load, which takes a minute each."""
     fast_path: bool = True
-    """Answers inference requests in the HTTP protocol class; off, the application does."""
+    """Answers usual inference requests in the HTTP protocol class, and gRPC's without parsing those
+    that are like one before; off, the application does, and gRPC parses each."""
 
     @field_validator("otlp_endpoint")
     @classmethod

@@ -63,7 +63,7 @@ def _handler(state: State, method: Any) -> Handler:
         return grpc.stream_stream_rpc_method_handler(serve, None, write)
     scope, answer = UNARY.get(name) or Method(Scope.ADMIN, _unsupported)
     call = unary(state, name, scope, asked, answer)
-    if name == fast.NAME:
+    if name == fast.NAME and state.container.settings.fast_path:
         return grpc.unary_unary_rpc_method_handler(fast.model_infer(state, call))
     return grpc.unary_unary_rpc_method_handler(call, None, write)
 

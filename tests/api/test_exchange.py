@@ -6,51 +6,31 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from api.exchange import Exchange
 from api.fast import FastInfer
-from api.http_stats import HttpStats
 from api.infer import refusal
-from models.rows import Tensors
 from services.errors import Invalid, ServiceError
-from services.keys import Scope
 from services.serving import v2_request, v2_response
-from services.serving.key import Key
 from services.serving.runners import LoadedRunner, Pace
-from services.serving.stats import PredictionStats, clock_ns
+from services.serving.stats import clock_ns
 from services.serving.v2_template import Template
 from services.serving.versions import ServedVersion
-from tests.services.serving.conftest import version
-
-MAX_ROWS = 8
-POISON, HUGE, TOO_LARGE = -1.0, 3e38, 1e39
-"""What the model fails on, what it makes infinite, and what no float32 holds."""
-INLINE, THREAD = Pace(0.0, 1e-9), Pace(0.0, 1.0)
-
-
-class Model:
-    """Doubles each row; fails on a batch with a poisoned one."""
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
-        rows = inputs["x"]
-        self.batches.append(len(rows))
-        if rows.dtype != np.float32 or (rows == POISON).any():
-            raise RuntimeError("poisoned")
-        with np.errstate(over="ignore"):
-            return {"y": rows * 2}
-
-    def close(self) -> None: ...
+from tests.support.short_way import (
+    HUGE,
+    INLINE,
+    MAX_ROWS,
+    POISON,
+    THREAD,
+    TOO_LARGE,
+    Model,
+    Served,
+)
 
 
 class Receiver:
@@ -102,37 +82,10 @@ class Ask:
         return head + raw, len(head)
 
 
-class Served:
-    """One model behind the short way, without sockets or a registry."""
-
+class Http(Served):
     def __init__(self, pace: Pace) -> None:
-        self.version: ServedVersion = version()
-        self.model = Model()
-        self.loaded = LoadedRunner(self.model, pace, 1, 1e9, max_batch_rows=MAX_ROWS)
-        self.pause_s = 0.0 if pace is INLINE else 0.0005
-        self.stats = PredictionStats()
-        self.http = HttpStats()
-        engine = SimpleNamespace(
-            watch=SimpleNamespace(refs={("demo", None): self.version}, unloaded=frozenset[str]()),
-            cache=SimpleNamespace(peek=self._loaded),
-            stats_of=self._stats,
-        )
-        state: Any = SimpleNamespace(
-            engine=engine,
-            authenticator=SimpleNamespace(allows=self._allows),
-            http_stats=self.http,
-            max_body_bytes=10_000,
-        )
-        self.fast = FastInfer(state)
-
-    def _loaded(self, _key: Key) -> LoadedRunner:
-        return self.loaded
-
-    def _stats(self, _served: ServedVersion, _backend: str) -> PredictionStats:
-        return self.stats
-
-    def _allows(self, _scope: Scope, _secret: bytes | None, now: float) -> bool:
-        return now > 0
+        super().__init__(pace)
+        self.fast = FastInfer(self.state)
 
     def begin(self, ask: Ask) -> Receiver:
         client = Receiver(ask.client)
@@ -153,10 +106,6 @@ class Served:
             await asyncio.sleep(self.pause_s)
         return clients
 
-    @property
-    def answered(self) -> dict[int, int]:
-        return {key.status: stats.count for key, stats in self.http.routes.items() if stats.count}
-
 
 ASKS = st.builds(
     Ask,
@@ -176,7 +125,7 @@ def test_whoever_asks_beside_whom_gets_the_answer_to_his_own(
 
 
 async def _in_turns(turns: Sequence[Sequence[Ask]], pace: Pace) -> None:
-    served = Served(pace)
+    served = Http(pace)
     rows = predictions = told = 0
     for asks in turns:
         clients = await served.ask(asks)
@@ -215,7 +164,7 @@ def test_those_that_are_alike_are_one_batch_and_written_as_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def test() -> None:
-        served = Served(INLINE)
+        served = Http(INLINE)
         for binary in (False, True):
             await served.ask([Ask(1, 1.5, binary, "there")])  # from which the others are known
         monkeypatch.setattr(Template, "encode", None)  # which nobody may need any more
@@ -230,7 +179,7 @@ def test_those_that_are_alike_are_one_batch_and_written_as_one(
 
 def test_a_connection_that_breaks_costs_nobody_else_an_answer() -> None:
     async def test() -> None:
-        served = Served(INLINE)
+        served = Http(INLINE)
         for states in (["there"], ["there", "broken", "there"], ["broken"]):
             asks = [Ask(1, 1.5, True, state) for state in states]
             answers = [client.body for client in await served.ask(asks)]
@@ -243,7 +192,7 @@ def test_a_connection_that_breaks_costs_nobody_else_an_answer() -> None:
 
 def test_a_runner_that_was_put_away_is_not_asked_again() -> None:
     async def test() -> None:
-        served = Served(INLINE)
+        served = Http(INLINE)
         ask = Ask(1, 1.5, True, "there")
         await served.ask([ask])
         served.loaded.retire()

@@ -2,6 +2,7 @@
 """The smallest gRPC service there is: it reads no message, and writes five bytes."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -16,7 +17,7 @@ async def answer(_request, _context) -> bytes:
 
 
 async def serve() -> None:
-    server = grpc.aio.server(options=(("grpc.so_reuseport", 1),))
+    server: Any = grpc.aio.server(options=(("grpc.so_reuseport", 1),))
     handler = grpc.unary_unary_rpc_method_handler(answer)
     server.add_registered_method_handlers(SERVICE, {METHOD: handler})
     port = SETTINGS["more_ports"].split(",")[0]

@@ -34,9 +34,16 @@ ROW = np.array([[1, 2]], np.float32)
 LIMIT = 1 << 20
 
 
-@pytest.fixture
-def container(tmp_path: Path, template: Path) -> Iterator[Container]:
-    settings = Settings(data_dir=tmp_path, max_body_bytes=LIMIT, grpc_port=free_port())
+@pytest.fixture(params=[True, False], ids=["fast", "slow"])
+def container(
+    tmp_path: Path, template: Path, request: pytest.FixtureRequest
+) -> Iterator[Container]:
+    settings = Settings(
+        data_dir=tmp_path,
+        max_body_bytes=LIMIT,
+        grpc_port=free_port(),
+        fast_path=request.param,
+    )
     shutil.copy(template, settings.data_dir)
     made = Container(settings, queue=RecordingQueue())
     yield made

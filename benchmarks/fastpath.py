@@ -2,8 +2,8 @@
 
 The whole product but for the kernel: protocol class, key, plans, engine, batches and answers, with
 an ONNX model in a real registry; requests are handed to the protocol as uvloop would, and answers
-taken from a transport that forgets them. `--counted` is for
-`benchmarks.instructions`.
+taken from a transport that forgets them. Of gRPC it is all that is torchkiln's: the method that
+grpcio calls, from a message's bytes to its answer's. `--counted` is for `benchmarks.instructions`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from uvicorn.server import ServerState
 from api import auth
 from api.app import create_app
 from api.fast import FastInfer
+from api.grpc.fast import model_infer
+from api.grpc.messages import pb
 from api.main import settle_collector, uvicorn_config
 from api.protocol import KilnProtocol
 from benchmarks import registry
@@ -62,6 +65,21 @@ class Sink(asyncio.Transport):
         return default
 
 
+class Context:
+    """What of a gRPC call's context is used."""
+
+    def __init__(self, secret: str) -> None:
+        self._metadata = (("x-api-key", secret),)
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return self._metadata
+
+    def time_remaining(self) -> float | None:
+        return None
+
+    def set_trailing_metadata(self, metadata: Sequence[tuple[str, str]]) -> None: ...
+
+
 class Bench:
     """Connections to one application, all in this event loop."""
 
@@ -78,6 +96,8 @@ class Bench:
         ]
         for protocol, sink in zip(self._protocols, self._sinks, strict=True):
             protocol.connection_made(sink)
+        self._call = model_infer(self.state, _slow)
+        self._context = Context(secret)
 
     async def ready(self) -> None:
         """With the model in memory, the key known, and nothing going on in the background."""
@@ -97,8 +117,15 @@ class Bench:
     async def know_key(self) -> None:
         await self.state.authenticator.require(Scope.PREDICT, self._secret.encode())
 
-    async def run(self, request: bytes, count: int) -> None:
+    async def run(self, way: str, request: bytes, count: int) -> None:
         """`count` rounds, in each of which every connection has one request, all at once."""
+        if way == "grpc":
+            for _ in range(count):
+                await asyncio.gather(*(self._call(request, self._context) for _ in self._sinks))
+        else:
+            await self._run_http(request, count)
+
+    async def _run_http(self, request: bytes, count: int) -> None:
         before = sum(sink.answers for sink in self._sinks)
         for _ in range(count):
             for protocol in self._protocols:
@@ -110,6 +137,10 @@ class Bench:
             raise RuntimeError(f"expected {count * len(self._sinks)} answers, got {answered}")
 
 
+async def _slow(_message: bytes, _context: Any) -> Any:
+    raise RuntimeError("expected the fast path to take every call")
+
+
 def requests(secret: str) -> dict[str, bytes]:
     """One row of the MLP, as the bytes of a whole request, by the way its numbers are sent."""
     row = np.random.default_rng(0).random((1, 784)).round(4).astype(np.float32)
@@ -119,9 +150,12 @@ def requests(secret: str) -> dict[str, bytes]:
     size = {"parameters": {"binary_data_size": row.nbytes}}
     wanted = [{"name": "probabilities", "parameters": {"binary_data": True}}]
     head = orjson.dumps({"inputs": [{**tensor, **size}], "outputs": wanted})
+    message = pb.ModelInferRequest(model_name=NAME, raw_input_contents=[row.tobytes()])
+    message.inputs.add(name=INPUT, datatype="FP32", shape=row.shape)
     return {
         "json": _http(secret, text),
         "binary": _http(secret, head + row.tobytes(), len(head)),
+        "grpc": message.SerializeToString(),
     }
 
 
@@ -147,11 +181,11 @@ async def counted(directory: Path, secret: str, way: str, count: int) -> None:
         auth.FRESH_S = float("inf")  # so that no key is asked for again in the middle
         await bench.know_key()
         request = requests(secret)[way]
-        await bench.run(request, 20)
+        await bench.run(way, request, 20)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.readline()
-        await bench.run(request, count)
+        await bench.run(way, request, count)
         sys.stdout.write("done\n")
         sys.stdout.flush()
         sys.stdin.readline()
@@ -170,7 +204,7 @@ async def timed(directory: Path, secret: str) -> None:
                 for _ in range(ROUNDS):
                     await bench.know_key()
                     started = time.perf_counter()
-                    await bench.run(request, 6400 // connections)
+                    await bench.run(way, request, 6400 // connections)
                     best = min(best, time.perf_counter() - started)
                 print(f"{way}, {connections} at once: {best / 6400 * 1e6:.1f} µs a request")
             await bench.state.engine.stop()

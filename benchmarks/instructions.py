@@ -26,12 +26,21 @@ from typing import Any
 
 from benchmarks import fastpath
 
-WAYS = ("binary", "json")
+WAYS = ("binary", "json", "grpc")
 ROUNDS = 40
 CONNECTIONS = fastpath.COUNTED_AT_ONCE
 ALLOWED = 1.05
 FIGURES = Path(__file__).with_name("instructions.json")
-LIBRARIES = ("numpy", "onnxruntime", "orjson", "pysimdjson", "httptools", "uvicorn", "uvloop")
+LIBRARIES = (
+    "numpy",
+    "protobuf",
+    "onnxruntime",
+    "orjson",
+    "pysimdjson",
+    "httptools",
+    "uvicorn",
+    "uvloop",
+)
 TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
 
 

@@ -6,11 +6,19 @@ What a parse has found in one of them holds for every message of its length that
 
 from __future__ import annotations
 
+from google.protobuf.message import DecodeError
+
 from api.grpc.messages import Message, pb
+from services.serving.v2_plans import MAX_JSON
 
 MAX_LENGTHS = 256
 """Then all are forgotten, which costs each client one more parse."""
 MAX_OF_A_LENGTH = 8
+MAX_MESSAGE = 2**20
+"""Bytes of a message worth knowing: to parse a longer one is little beside running it."""
+
+OTHERS = bytes(range(255, -1, -1))
+"""For each byte another one."""
 
 Target = tuple[str, str | None]
 """A model, and the version if the message names one."""
@@ -40,11 +48,13 @@ class Beginnings:
         if found is not None:
             return found[0]
         raw: bytes = message.raw_input_contents[0]
-        if message.id or not raw or not _ends_with(data, message, raw):
+        size = len(data) - len(raw)
+        if message.id or not raw or len(data) > MAX_MESSAGE or size > MAX_JSON:
+            return None
+        if not _ends_with(data, message, raw):
             return None
         if len(self._known) >= MAX_LENGTHS:
             self._known.clear()
-        size = len(data) - len(raw)
         same_length = self._known.setdefault(len(data), [])
         same_length.append((data[:size], target_of(message)))
         del same_length[:-MAX_OF_A_LENGTH]
@@ -54,11 +64,14 @@ class Beginnings:
 def _ends_with(data: bytes, message: Message, raw: bytes) -> bool:
     """Whether the end of `data` is its raw tensor, and not bytes that look the same: with others in
     their place it must be the same message but for the tensor."""
-    others = bytes(255 - byte for byte in raw)
+    if not data.endswith(raw):
+        return False
+    others = raw.translate(OTHERS)
     expected = pb.ModelInferRequest()
     expected.CopyFrom(message)
     expected.raw_input_contents[0] = others
-    return (
-        data.endswith(raw)
-        and pb.ModelInferRequest.FromString(data[: len(data) - len(raw)] + others) == expected
-    )
+    try:
+        got = pb.ModelInferRequest.FromString(data[: len(data) - len(raw)] + others)
+    except DecodeError:  # they are in the place of text
+        return False
+    return got == expected

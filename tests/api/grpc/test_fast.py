@@ -17,7 +17,9 @@ from tritonclient.grpc import service_pb2
 from api.grpc import beginnings, fast, requests, responses
 from api.grpc.beginnings import Beginnings
 from api.grpc.errors import refusal_of
+from api.grpc.messages import parsed
 from services.errors import Invalid, ServiceError
+from services.serving import v2_plans
 from services.serving.runners import Pace
 from services.serving.versions import ServedVersion
 from tests.services.serving.conftest import version
@@ -88,8 +90,11 @@ class Grpc(Served):
         super().__init__(pace)
         self.method = fast.model_infer(self.state, self._slow)
 
-    async def _slow(self, _data: bytes, _context: Any) -> Any:
-        raise AssertionError("everything that is asked for is in memory")
+    async def _slow(self, data: bytes, context: Context) -> NoReturn:
+        """What is left to it is for a model or version that is not here."""
+        assert beginnings.target_of(pb.ModelInferRequest.FromString(data)) != ("demo", None)
+        context.trailing["x-request-id"] = "req_"
+        raise Aborted("left to the slow way")
 
     async def ask(self, data: bytes, context: Context | None = None) -> bytes | Aborted:
         context = context or Context()
@@ -102,10 +107,10 @@ class Grpc(Served):
         return answer
 
 
-def by_itself(served: ServedVersion, ask: Ask) -> bytes | ServiceError:
+def by_itself(served: ServedVersion, data: bytes) -> bytes | ServiceError:
     """Its answer where nobody else asks, by what knows nothing of others like it."""
     try:
-        request = requests.read(pb.ModelInferRequest.FromString(ask.data()), served)
+        request = requests.read(parsed(pb.ModelInferRequest, data), served)
         backend = served.backend_for(request.backend, request.rows)
         outputs = Model().run(request.inputs)
         return responses.write(request, served, backend, outputs).SerializeToString()
@@ -114,6 +119,15 @@ def by_itself(served: ServedVersion, ask: Ask) -> bytes | ServiceError:
     except RuntimeError:
         words = "the model could not compute an answer to this input"
         return Invalid(words, code="inference_failed")
+
+
+def is_as(expected: bytes | ServiceError, answer: bytes | Aborted) -> bool:
+    if isinstance(answer, bytes):
+        return answer == expected
+    if not isinstance(expected, ServiceError):
+        return False
+    refused = refusal_of(expected)
+    return answer.args == (refused.code, refused.details)
 
 
 ASKS = st.builds(
@@ -140,19 +154,43 @@ async def _in_turns(turns: Sequence[Sequence[Ask]], pace: Pace) -> None:
     for asks in turns:
         answers = await asyncio.gather(*(served.ask(ask.data()) for ask in asks))
         for ask, answer in zip(asks, answers, strict=True):
-            expected = by_itself(served.version, ask)
+            expected = by_itself(served.version, ask.data())
+            assert is_as(expected, answer)
             if isinstance(expected, ServiceError):
                 refused = refusal_of(expected)
-                assert isinstance(answer, Aborted)
-                assert answer.args == (refused.code, refused.details)
                 counted[refused.status] = counted.get(refused.status, 0) + 1
             else:
-                assert answer == expected
                 counted[200] += 1
                 rows += ask.rows
     served.loaded.retire()
     assert (served.stats.rows, served.stats.successes) == (rows, counted[200])
     assert served.answered == {status: count for status, count in counted.items() if count}
+
+
+DAMAGE = st.tuples(st.integers(0, 99), st.integers(0, 3), st.binary(max_size=3))
+"""Where, how many bytes are cut out there, and what is put in their place."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(DAMAGE, min_size=1, max_size=3), st.booleans())
+def test_damaged_messages_are_answered_as_by_parsing(
+    damage: list[tuple[int, int, bytes]], twice: bool
+) -> None:
+    """After a good one, whose beginning and length they may share; and after themselves."""
+
+    async def test() -> None:
+        served = Grpc(INLINE)
+        data = Ask(2, 1.5).data()
+        await served.ask(data)
+        for where, cut, instead in damage:
+            at = where % len(data)
+            data = data[:at] + instead + data[at + cut :]
+        for _ in range(1 + twice):
+            answer = await served.ask(data)
+            if not (isinstance(answer, Aborted) and answer.args == ("left to the slow way",)):
+                assert is_as(by_itself(served.version, data), answer)
+
+    asyncio.run(asyncio.wait_for(test(), 30))
 
 
 def test_those_that_are_alike_are_not_parsed_and_are_one_batch(
@@ -161,7 +199,7 @@ def test_those_that_are_alike_are_not_parsed_and_are_one_batch(
     async def test() -> None:
         served = Grpc(INLINE)
         await served.ask(Ask(1, 1.5).data())  # from which the others are known
-        expected = [by_itself(served.version, Ask(1, value)) for value in (2.5, 3.5, 4.5)]
+        expected = [by_itself(served.version, Ask(1, value).data()) for value in (2.5, 3.5, 4.5)]
         monkeypatch.setattr(fast, "parsed", None)  # which nobody may need any more
         monkeypatch.setattr(fast.MessageTemplate, "whole", None)
         asks = [Ask(1, value).data() for value in (2.5, 3.5, 4.5)]
@@ -217,8 +255,21 @@ def test_only_what_ends_with_its_tensor_is_known_again() -> None:
     assert learned(in_another_order) is None
     # The same bytes once more, in a field that the protocol does not have.
     assert learned(data + b"\x9a\x06" + bytes([len(raw)]) + raw) is None
+    text = pb.ModelInferRequest()
+    text.parameters["note"].string_param = "abcdabcd"
+    letters = Ask(1, 1.5).message()
+    letters.raw_input_contents[0] = b"abcdabcd"
+    assert learned(letters.SerializeToString() + text.SerializeToString()) is None
     assert learned(Ask(1, 1.5, id="a").data()) is None
     assert learned(Ask(0, 1.5).data()) is None
+
+
+def test_what_is_large_is_not_kept() -> None:
+    size = 2 * 4 * MAX_ROWS
+    assert learned(Ask(beginnings.MAX_MESSAGE // size * MAX_ROWS, 1.5).data()) is None
+    long = Ask(1, 1.5).message()
+    long.parameters["note"].string_param = "x" * v2_plans.MAX_JSON
+    assert learned(long.SerializeToString()) is None
 
 
 def test_what_is_known_is_bounded() -> None:

@@ -115,5 +115,6 @@ def series(events: list[Event]) -> dict[int, dict[str, Any]]:
 
 def check_ended_once(view: JobView, *outcomes: str) -> None:
     """Well, after attempts that ended so, and never again."""
-    assert [attempt.outcome for attempt in view.attempts] == [*outcomes], view.job.error_message
+    found = [attempt.outcome for attempt in view.attempts]
+    assert found == [*outcomes], (found, view.job.error_message)
     assert [status for status, _ in view.transitions if status in TERMINAL] == ["succeeded"]

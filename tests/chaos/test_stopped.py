@@ -23,8 +23,8 @@ from tests.chaos.kills import Hands, events_of_attempt, hands_of
 from tests.chaos.stacks import BRISK, DEFAULTS, EXACT, WORKER, Stack
 from tests.chaos.trainings import TRAININGS, Trained, Trainings, check_ended_once, trained
 from tests.workers.stations import events_of
-from tests.workers.waiting import group_is_gone, wait_for
-from tests.workers.worker_processes import ended, in_training
+from tests.workers.waiting import group_is_gone, stands_still, wait_for
+from tests.workers.worker_processes import WorkerProcess, ended, in_training
 
 BOTH, SUPERVISOR = "worker and trainer", "worker alone"
 """In the second case the trainer goes on meanwhile, and all that it says is there to be read when
@@ -44,11 +44,11 @@ class Stopped:
         hands = hands_of(stack, stack.container.jobs.get(job_id).attempts[0])
         if who == BOTH:
             os.killpg(hands.trainer, signal.SIGSTOP)
-        hands.worker.signal(signal.SIGSTOP)
+        _stop(hands.worker)
         while stack.container.db.is_sqlite and is_locked(stack.settings.data_dir):
             hands.worker.signal(signal.SIGCONT)
             time.sleep(0.01)
-            hands.worker.signal(signal.SIGSTOP)
+            _stop(hands.worker)
         return cls(job_id, hands)
 
     def wake(self, who: str) -> None:
@@ -58,6 +58,12 @@ class Stopped:
             if who == BOTH:
                 os.killpg(self.hands.trainer, signal.SIGCONT)
         self.hands.worker.signal(signal.SIGCONT)
+
+
+def _stop(worker: WorkerProcess) -> None:
+    """And wait until it has stopped: what it does until then may be to take a lock."""
+    worker.signal(signal.SIGSTOP)
+    wait_for(lambda: stands_still(worker.process.pid), "the worker to stop")
 
 
 def is_locked(data_dir: Path) -> bool:
@@ -126,7 +132,7 @@ def _taken_over(stack: Stack, job_id: str) -> Trained:
 @pytest.mark.slow
 def test_an_attempt_that_was_stopped_past_its_lease_commits_nothing(small: Stack) -> None:
     trainings = Trainings.short(small.container)
-    # With three workers and as many trainers on the machine, more than the other short forms allow.
+    # Longer than in other short forms: here three workers and as many trainers share the machine.
     patient = BRISK | {"TORCHKILN_LEASE_S": "12"}
     one, other = take_over(small, trainings, ["exact", "exact"], EXACT, **patient)
     assert one == other

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,16 +85,33 @@ def tuner(tmp_path: Path) -> Tuner:
     return Tuner(tmp_path / "tuning", budget_s=0.1)
 
 
+@pytest.fixture
+def measuring(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """What is loaded without hurry waits until this is set: it may otherwise be done sooner than
+    the test looks."""
+    begins, load = threading.Event(), loading.load
+
+    def wait(*args: Any, hurry: bool, **how: Any) -> LoadedRunner:
+        assert hurry or begins.wait(20)
+        return load(*args, hurry=hurry, **how)
+
+    monkeypatch.setattr(loading, "load", wait)
+    yield begins
+    begins.set()
+
+
 ONNX = Key("demo", 1, "onnxruntime")
 
 
 def test_what_is_loaded_in_a_hurry_is_measured_while_it_answers(
-    container: Container, tuner: Tuner
+    container: Container, tuner: Tuner, measuring: threading.Event
 ) -> None:
     async def test(cache: RunnerCache, served: ServedVersion) -> None:
         first = await cache.get(served, "onnxruntime", hurry=True)
         assert first.provisional
+        assert cache.peek(ONNX) is first
         assert not tuner.directory.exists()
+        measuring.set()
         while (second := cache.peek(ONNX)) is first:
             await asyncio.sleep(0.01)
         assert second is not None
@@ -109,13 +127,14 @@ def test_what_is_loaded_in_a_hurry_is_measured_while_it_answers(
 
 
 def test_what_is_dropped_while_it_is_measured_stays_dropped(
-    container: Container, tuner: Tuner
+    container: Container, tuner: Tuner, measuring: threading.Event
 ) -> None:
     async def test(cache: RunnerCache, served: ServedVersion) -> None:
         await cache.get(served, "onnxruntime", hurry=True)
         await asyncio.sleep(0)  # the measuring has begun
         cache.drop(ONNX)
         assert cache.used_bytes > 0
+        measuring.set()
         while cache.used_bytes:
             await asyncio.sleep(0.01)
         assert ONNX not in cache

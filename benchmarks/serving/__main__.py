@@ -11,11 +11,12 @@ from pathlib import Path
 from benchmarks.serving import venvs
 from benchmarks.serving.about import about
 from benchmarks.serving.asking import Failed
+from benchmarks.serving.beside import measure_beside
 from benchmarks.serving.kiln import prepared
 from benchmarks.serving.measure import measure
 from benchmarks.serving.models import Model, export
 from benchmarks.serving.options import Options, parse
-from benchmarks.serving.plan import Turn, turns
+from benchmarks.serving.plan import BESIDE, Turn, turns
 from benchmarks.serving.report import NAME, write
 from benchmarks.serving.results import Failure, Results
 from benchmarks.serving.running import Bench, running
@@ -55,6 +56,25 @@ def run(options: Options, results: Results, pythons: Mapping[str, Path]) -> None
                     if not take(turn, pythons, models[turn.model], bench, options, results):
                         dead.add(setup)
                     say(f"round {turn.round + 1}: {turn.title}: {time.monotonic() - began:.0f} s")
+            if {OWN, YARDSTICK} <= set(names):
+                beside(options, pythons, models, bench, results)
+
+
+def beside(
+    options: Options,
+    pythons: Mapping[str, Path],
+    models: Mapping[str, Model],
+    bench: Bench,
+    results: Results,
+) -> None:
+    for part in options.parts:
+        for name in part.models if part.name == BESIDE else ():
+            began = time.monotonic()
+            try:
+                measure_beside(part, models[name], pythons, bench, results)
+            except Failed as error:
+                results.failures.append(Failure(OWN, f"{BESIDE}, {name}", str(error)))
+            say(f"{part.name}, {name}: {time.monotonic() - began:.0f} s")
 
 
 def take(

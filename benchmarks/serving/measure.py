@@ -21,7 +21,7 @@ FASTEST_RATE = 15_000.0
 def measure(turn: Turn, running: Running, seconds: int, results: Results) -> None:
     """Add to `results` what `running` does under every load of its part."""
     for wire in running.server.wires:
-        _Wire(turn, running, wire, seconds, results).measure()
+        UnderLoad(turn, running, wire, seconds, results).measure()
     memory = running.processes.memory()
     results.starts.append(
         Start(
@@ -38,8 +38,8 @@ def measure(turn: Turn, running: Running, seconds: int, results: Results) -> Non
     )
 
 
-class _Wire:
-    """Loads on one wire of a server. A load that fails is noted, and the next one is tried."""
+class UnderLoad:
+    """One wire of a server. A load that fails is noted, and the next one is tried."""
 
     def __init__(
         self, turn: Turn, running: Running, name: str, seconds: int, results: Results
@@ -55,18 +55,26 @@ class _Wire:
         self._request = running.request(name)
 
     def measure(self) -> None:
+        """Every load of the turn's part."""
+        if not self.warm_up():
+            return
+        part = self._turn.part
+        for connections in part.levels:
+            self.closed(connections)
+        if self._turn.model in part.open_loop and not self._grpc:
+            self._open_loop()
+
+    def warm_up(self) -> bool:
+        """→ whether it has taken the load."""
         try:
             self._closed(WARM_UP_CONNECTIONS, WARM_UP_S)
         except LoadFailed as error:
             self._note("warm-up", error)
-            return
-        part = self._turn.part
-        for connections in part.levels:
-            self._sample(
-                CLOSED, connections, lambda at=connections: self._closed(at, self._seconds)
-            )
-        if self._turn.model in part.open_loop and not self._grpc:
-            self._open_loop()
+            return False
+        return True
+
+    def closed(self, connections: int) -> None:
+        self._sample(CLOSED, connections, lambda: self._closed(connections, self._seconds))
 
     def _open_loop(self) -> None:
         reached = self._results.median(self._case(CLOSED, MOST), "requests_per_s")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.serving.servers import OWN, SERVERS, YARDSTICK
 from benchmarks.serving.servers.base import Server
 
-PINNED, SHARED = "pinned", "shared"
+PINNED, SHARED, BESIDE = "pinned", "shared", "beside"
 LEVELS = (1, 16, 64)
 MOST = LEVELS[-1]
 WARM_UP_S = 1
@@ -32,6 +32,7 @@ class Part:
 PARTS = (
     Part(PINNED, ("mlp", "tiny"), LEVELS, "0", "1", open_loop=("mlp",)),
     Part(SHARED, ("mlp",), (MOST,), "0,1", "0,1"),
+    Part(BESIDE, ("mlp", "tiny"), LEVELS, "0", "1"),
 )
 PARTS_QUICK = (Part(PINNED, ("mlp",), LEVELS, "0", "1", open_loop=("mlp",)),)
 
@@ -53,9 +54,10 @@ class Turn:
 
 def turns(parts: Sequence[Part], names: Sequence[str], rounds: int) -> Iterator[Turn]:
     """Every server once in each round of a part and a model, in the opposite order in every other
-    round: what the machine does over time then falls on all alike."""
+    round: what the machine does over time then falls on all alike. Not of `BESIDE`, where two are
+    up at once."""
     for part in parts:
-        for model in part.models:
+        for model in part.models if part.name != BESIDE else ():
             for number in range(rounds):
                 ordered = [
                     Turn(part, model, SERVERS[name], workers, number)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.serving import tables
+from benchmarks.serving.beside import ROUNDS, SECONDS
 from benchmarks.serving.measure import FASTEST_RATE
 from benchmarks.serving.models import CHECKED, TITLES
 from benchmarks.serving.options import Options
-from benchmarks.serving.plan import LEVELS, MOST, PINNED, SHARED
+from benchmarks.serving.plan import BESIDE, LEVELS, MOST, PINNED, SHARED
 from benchmarks.serving.plots import draw_tails, draw_throughput
 from benchmarks.serving.results import CLOSED, OPEN, Results
 from benchmarks.serving.servers import SERVERS
@@ -31,6 +32,8 @@ def render(results: Results, options: Options) -> str:
         if part.name == PINNED:
             for model in part.models:
                 sections += _pinned(results, model, options.output)
+        elif part.name == BESIDE:
+            sections += _beside(results, part.models)
         else:
             sections += _shared(results, part.models)
     sections += [_how(), _setups(results), _failures(results)]
@@ -94,6 +97,24 @@ SHARED_CORES = (
     "beside them. This is kind to servers of several processes, and distorted for all: the "
     "generator takes its share of the same cores, most from the fastest server, so *of one worker* "
     "is below what a machine with cores to spare would show."
+)
+
+
+def _beside(results: Results, models: Sequence[str]) -> list[str]:
+    found = [model for model in models if tables.cases(results, BESIDE, model, CLOSED, MOST)]
+    if not found:
+        return []
+    sections = ["## Beside hello, load by load", LOAD_BY_LOAD]
+    for model in found:
+        sections += [f"### {TITLES[model]}", tables.beside(results, model)]
+    return sections
+
+
+LOAD_BY_LOAD = (
+    f"uvicorn hello and torchkiln up at once on one core, under loads of {SECONDS} s in turn, "
+    f"{ROUNDS} of each; in brackets the half of the rounds around the median. In the tables above "
+    "a server's loads come in one piece, minutes from another's: where a virtual machine changes "
+    "its speed meanwhile, ratios to hello are better read here."
 )
 
 

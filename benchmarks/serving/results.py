@@ -91,14 +91,18 @@ class Results:
         return middle(getattr(sample, figure) for sample in self.of(case))
 
     def ratio(self, case: Case, other: Case) -> float | None:
-        """Of requests a second: the median of the quotients of each round, so that what slows the
-        machine down for a while falls on both. None where no round has both."""
-        others = {sample.round: sample.requests_per_s for sample in self.of(other)}
-        return middle(
-            sample.requests_per_s / others[sample.round]
+        """Of requests a second: the median of the quotients. None where no round has both."""
+        return middle(self.quotients(case, other, "requests_per_s"))
+
+    def quotients(self, case: Case, other: Case, figure: str) -> list[float]:
+        """One of each round that has both, so that what slows the machine down for a while falls
+        on both."""
+        others: dict[int, float] = {one.round: getattr(one, figure) for one in self.of(other)}
+        return [
+            getattr(sample, figure) / others[sample.round]
             for sample in self.of(case)
             if sample.round in others
-        )
+        ]
 
 
 def middle(values: Iterable[float]) -> float | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import quantiles
 
-from benchmarks.serving.plan import LEVELS, MOST, PINNED, SHARED
+from benchmarks.serving.plan import BESIDE, LEVELS, MOST, PINNED, SHARED
 from benchmarks.serving.results import CLOSED, OPEN, Case, Results, Start, middle
 from benchmarks.serving.servers import OWN, SERVERS, YARDSTICK
 
@@ -134,6 +135,47 @@ def shared(results: Results, model: str) -> str:
             )
         )
     return markdown(head, rows)
+
+
+def beside(results: Results, model: str) -> str:
+    """torchkiln's wires and the yardstick, load by load."""
+    head = (
+        "wire",
+        "connections",
+        "req/s",
+        "p50 ms",
+        "p99 ms",
+        "req/s ÷ hello's",
+        "p50 ÷ hello's",
+        "p99 ÷ p50",
+    )
+    rows: list[Sequence[str]] = []
+    for connections in LEVELS:
+        for case in cases(results, BESIDE, model, CLOSED, connections):
+            figures = [
+                results.median(case, name) for name in ("requests_per_s", "p50_ms", "p99_ms")
+            ]
+            rows.append(
+                (
+                    case.wire,
+                    str(connections),
+                    number(figures[0], 0),
+                    number(figures[1], 3),
+                    number(figures[2], 2),
+                    _spread(results.quotients(case, yardstick(case), "requests_per_s")),
+                    _spread(results.quotients(case, yardstick(case), "p50_ms")),
+                    number(middle(one.p99_ms / one.p50_ms for one in results.of(case)), 1),
+                )
+            )
+    return markdown(head, rows)
+
+
+def _spread(quotients: Sequence[float]) -> str:
+    """Their median, and the half of them around it."""
+    if len(quotients) < 2:
+        return number(middle(quotients), 2)
+    low, median, high = quantiles(quotients, n=4)
+    return f"{median:.2f} ({low:.2f} to {high:.2f})"
 
 
 def starts(results: Results, model: str) -> str:

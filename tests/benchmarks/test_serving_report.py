@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.serving import servers, tables
 from benchmarks.serving.options import Options
-from benchmarks.serving.plan import LEVELS, PARTS, PINNED, SHARED, turns
+from benchmarks.serving.plan import BESIDE, LEVELS, PARTS, PINNED, SHARED, turns
 from benchmarks.serving.report import render
 from benchmarks.serving.results import CLOSED, OPEN, Case, Failure, Results, Sample, Start
 from benchmarks.serving.servers import SERVERS
@@ -86,6 +86,21 @@ def test_torchkiln_is_held_against_each_peer_by_its_binary_too(results: Results)
         "| KServe SDK | json ÷ json | - | - | - |",
         "| KServe SDK | binary ÷ json | 30.0 | 30.0 | 30.0 |",
     ]
+
+
+def test_beside_hello_each_load_is_held_against_the_one_next_to_it(results: Results) -> None:
+    for number, speed in enumerate((1.0, 0.5, 1.0, 2.0)):
+        for server, wire, rate in (("hello", "hello", 40_000.0), ("torchkiln", "json", 30_000.0)):
+            at = case(server, wire)._replace(part=BESIDE)
+            results.samples.append(sample(at, number, rate * speed))
+    assert tables.beside(results, "mlp").splitlines()[2:] == [
+        "| hello | 64 | 40,000 | 1.000 | 2.00 | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) | 2.0 |",
+        "| json | 64 | 30,000 | 1.000 | 2.00 | 0.75 (0.75 to 0.75) | 1.00 (1.00 to 1.00) | 2.0 |",
+    ]
+
+
+def test_what_is_measured_beside_hello_takes_no_turn_by_itself() -> None:
+    assert {turn.part.name for turn in turns(PARTS, ["hello"], rounds=1)} == {PINNED, SHARED}
 
 
 def test_few_requests_have_no_p999(results: Results) -> None:

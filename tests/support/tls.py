@@ -30,7 +30,8 @@ class _Front:
         await self._ended.wait()
         server.close()
         for writer in self._writers:
-            writer.close()
+            # Not close(), which waits half a minute for a client that keeps its end open.
+            writer.transport.abort()
         ends = [writer.wait_closed() for writer in self._writers]
         await asyncio.gather(*ends, return_exceptions=True)
 

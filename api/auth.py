@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from services.errors import NotAllowed, Unauthorized, Unavailable
 from services.keys import PREFIX, Keys, Scope
 
-T = TypeVar("T")
+_Key = bytes | None
+"""The secret that something is known of; None is whether there are keys at all."""
+_Tasks = dict[_Key, asyncio.Task[Any]]
 
 FRESH_S = 3.0
 """For so long a key's scopes, or that there are no keys at all, are believed without asking."""
@@ -74,9 +75,10 @@ class Authenticator:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._known: dict[bytes | None, _Known] = {}
+        self._known: dict[_Key, _Known] = {}
         self._has_keys = False
-        self._renewing: asyncio.Task[None] | None = None
+        self._asking: _Tasks = {}
+        self._recalling: _Tasks = {}
 
     async def check(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Raises `Unauthorized`, `NotAllowed`, and `Unavailable` when nobody can tell."""
@@ -90,7 +92,7 @@ class Authenticator:
             return
         if secret is None:
             raise Unauthorized("an API key is required: Authorization: Bearer tk_…")
-        scopes = await self._recall(secret, lambda: self._authenticate(secret))
+        scopes: frozenset[Scope] | None = await self._recall(secret)
         if scopes is None:
             raise Unauthorized("the API key is unknown or revoked")
         if scope not in scopes and Scope.ADMIN not in scopes:
@@ -106,49 +108,52 @@ class Authenticator:
         known = self._known.get(secret)
         if known is None or now >= known.ask_at:
             return False
-        if now > known.ask_at - AHEAD_S and self._renewing is None:
-            self._renewing = asyncio.create_task(self._renew(secret), name="renew key")
+        if now > known.ask_at - AHEAD_S:  # so that under load no request has to wait for it
+            _once(self._asking, secret, self._ask)
         if secret is None:
             return not known.value
         scopes: frozenset[Scope] = known.value or frozenset()
         return scope in scopes or Scope.ADMIN in scopes
 
-    async def _renew(self, secret: bytes | None) -> None:
-        """Ask before what is known is too old, so that under load no request has to wait for it."""
-        try:
-            ask = self._keys.any if secret is None else partial(self._authenticate, secret)
-            with contextlib.suppress(Unavailable):  # those who need it will ask and say so
-                self._remember(secret, await asyncio.to_thread(ask))
-        finally:
-            self._renewing = None
+    def news(self, secret: bytes | None, now: float) -> asyncio.Task[Any] | None:
+        """What to wait for before `allows` is asked again, where a while without requests has made
+        it forget; None where that would change nothing. One for all who come at once: what comes
+        after a pause comes in numbers."""
+        key = secret if self._has_keys else None
+        known = self._known.get(key)
+        if known is None or now < known.ask_at:
+            return None
+        return _once(self._recalling, key, self._recall)
 
     async def _is_open(self) -> bool:
         """Whether no key was ever made; once one was, this never becomes true again."""
         if not self._has_keys:
-            self._has_keys = await self._recall(None, self._keys.any)
+            self._has_keys = await self._recall(None)
         return not self._has_keys
 
-    async def _recall(self, key: bytes | None, ask: Callable[[], T]) -> T:
-        """The answer to `ask`, at most FRESH_S old unless the database is slow or down.
-
-        `key` is the secret that it is about; None is whether there are keys at all.
-        """
+    async def _recall(self, key: _Key) -> Any:
+        """What the database says of `key`, at most FRESH_S old unless it is slow or down."""
         known = self._known.get(key)
         now = time.monotonic()
         if known is not None and now < known.ask_at:
             return known.value
+        asking = _once(self._asking, key, self._ask)
         try:
             async with asyncio.timeout(None if known is None else PATIENCE_S):
-                value = await asyncio.to_thread(ask)
+                return await asyncio.shield(asking)
         except (Unavailable, TimeoutError) as error:
             if known is None or now - known.said_at > STALE_S:
                 raise Unavailable("API keys cannot be checked at the moment") from error
             known.ask_at = now + FRESH_S
             return known.value
+
+    async def _ask(self, key: _Key) -> Any:
+        ask = self._keys.any if key is None else partial(self._authenticate, key)
+        value = await asyncio.to_thread(ask)
         self._remember(key, value)
         return value
 
-    def _remember(self, key: bytes | None, value: Any) -> None:
+    def _remember(self, key: _Key, value: Any) -> None:
         if len(self._known) >= MAX_REMEMBERED:  # somebody is guessing
             self._known.clear()
         now = time.monotonic()
@@ -161,6 +166,23 @@ class Authenticator:
             return self._keys.authenticate(text) if text.startswith(PREFIX) else None
         except Unauthorized:
             return None
+
+
+def _once(
+    tasks: _Tasks, key: _Key, work: Callable[[_Key], Coroutine[Any, Any, Any]]
+) -> asyncio.Task[Any]:
+    """The task of `tasks` that does this already, or a new one."""
+    task = tasks.get(key)
+    if task is None:
+        task = tasks[key] = asyncio.create_task(work(key), name="API key")
+        task.add_done_callback(lambda done: _end(tasks, key, done))
+    return task
+
+
+def _end(tasks: _Tasks, key: _Key, task: asyncio.Task[Any]) -> None:
+    del tasks[key]
+    if not task.cancelled():
+        task.exception()  # taken, in case that nobody waits for it: who needs it will ask again
 
 
 def secret_in(headers: Mapping[bytes, bytes]) -> bytes | None:

@@ -7,7 +7,8 @@ application, which answers all that this does, by the same functions.
 
 from __future__ import annotations
 
-from typing import Protocol
+from asyncio import Task
+from typing import Any, Protocol
 
 from api.exchange import Client, Endpoint, Exchange
 from api.heads import Head, Heads
@@ -35,11 +36,19 @@ class FastInfer:
     def __init__(self, state: State) -> None:
         self._watch = state.engine.watch
         self._allows = state.authenticator.allows
+        self._news = state.authenticator.news
         self._routes = KnownRoutes(state.engine)
         self.heads = Heads(state.max_body_bytes)
         self._endpoints = {
             by_version: Endpoint(state.http_stats, path) for by_version, path in ROUTES.items()
         }
+
+    def news(self, head: Head, now: int) -> Task[Any] | None:
+        """What to wait for before `begin` is called, where the key has to be asked for again."""
+        seconds = now * 1e-9
+        if self._allows(Scope.PREDICT, head.secret, seconds):
+            return None
+        return self._news(head.secret, seconds)
 
     def begin(self, head: Head, data: bytes, start: int, client: Connection, now: int) -> bool:
         """Answer `client`, at once or soon; False leaves the request to the application.

@@ -11,6 +11,8 @@ leans on its internals, whose version is pinned. Two things are its own:
 
 from __future__ import annotations
 
+from asyncio import Task
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -123,15 +125,29 @@ class KilnProtocol(HttpToolsProtocol):
         request = b"".join((reading.block, *reading.parts))
         self._infer(reading.fast, reading.head, request, len(reading.block))
 
-    def _infer(self, fast: FastInfer, head: Head, request: bytes, start: int) -> None:
+    def _infer(
+        self, fast: FastInfer, head: Head, request: bytes, start: int, *, waits: bool = True
+    ) -> None:
         """Its body is from `start` on."""
         self._answering = True
-        if not fast.begin(head, request, start, self, self._heard_ns):
-            self._answering = False
-            held, self._held = self._held, b""
-            super().data_received(request + held)
-            if self._closing:  # said while the body was read, when uvicorn knew of no request
-                super().shutdown()
+        if fast.begin(head, request, start, self, self._heard_ns):
+            return
+        news = fast.news(head, self._heard_ns) if waits else None
+        if news is not None:
+            news.add_done_callback(partial(self._infer_again, fast, head, request, start))
+            return
+        self._answering = False
+        held, self._held = self._held, b""
+        self.flow.resume_reading()
+        super().data_received(request + held)
+        if self._closing:  # said before uvicorn knew of a request
+            super().shutdown()
+
+    def _infer_again(
+        self, fast: FastInfer, head: Head, request: bytes, start: int, _news: Task[Any]
+    ) -> None:
+        if self._answering:  # else the client has gone
+            self._infer(fast, head, request, start, waits=False)
 
     def succeed(
         self, own_id: bytes, opening: bytes, values: bytes, closing: bytes, head_length: int | None

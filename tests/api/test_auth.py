@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -224,6 +225,76 @@ def test_a_database_that_hangs_holds_up_no_known_key_for_long(
             await authenticator.require(Scope.PREDICT, secret.encode())
         assert asked == 1
         hanging.set()
+
+    run(test)
+
+
+def test_after_a_pause_a_key_is_asked_for_once_however_many_come(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    row, secret = container.keys.create("k", ["predict"])
+    key = secret.encode()
+    queries: list[str] = []
+    event.listen(
+        container.db.engine, "before_cursor_execute", lambda *args: queries.append(args[2])
+    )
+
+    async def test() -> None:
+        authenticator = Authenticator(container.keys)
+        assert authenticator.news(key, clock.now) is None  # nothing is known yet
+        await authenticator.require(Scope.PREDICT, key)
+        assert authenticator.allows(Scope.PREDICT, key, clock.now)
+        assert not authenticator.allows(Scope.READ, key, clock.now)
+        assert authenticator.news(key, clock.now) is None  # and this is no old news
+        queries.clear()
+        clock.now += auth.FRESH_S + 1
+        assert not authenticator.allows(Scope.PREDICT, key, clock.now)
+        several = [authenticator.news(key, clock.now) for _ in range(64)]
+        await asyncio.gather(
+            *(one for one in several if one is not None),
+            *(authenticator.require(Scope.PREDICT, key) for _ in range(64)),
+        )
+        assert None not in several
+        assert len([query for query in queries if "sha256" in query]) == 1
+        assert authenticator.allows(Scope.PREDICT, key, clock.now)
+        container.keys.revoke(row.id)
+        clock.now += auth.FRESH_S + 1
+        again = authenticator.news(key, clock.now)
+        assert again is not None
+        await again
+        assert not authenticator.allows(Scope.PREDICT, key, clock.now)
+        assert authenticator.news(key, clock.now) is None
+
+    run(test)
+
+
+def test_what_nobody_waits_for_any_more_may_fail(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a word of asyncio's about an exception that nobody has taken."""
+    clock = Clock(monkeypatch)
+    _, secret = container.keys.create("k", ["predict"])
+
+    def fail(_: str) -> None:
+        raise Unavailable("the database does not answer")
+
+    async def test() -> None:
+        said: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+        authenticator = Authenticator(container.keys)
+        await authenticator.require(Scope.PREDICT, secret.encode())
+        monkeypatch.setattr(container.keys, "authenticate", fail)
+        clock.now += auth.FRESH_S - auth.AHEAD_S / 2
+        assert authenticator.allows(Scope.PREDICT, secret.encode(), clock.now)
+        clock.now += auth.STALE_S + 1
+        assert authenticator.news(secret.encode(), clock.now) is not None
+        while authenticator._asking or authenticator._recalling:
+            await asyncio.sleep(0.01)
+        gc.collect()
+        assert said == []
+        with pytest.raises(Unavailable):
+            await authenticator.require(Scope.PREDICT, secret.encode())
 
     run(test)
 

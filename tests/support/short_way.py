@@ -57,7 +57,7 @@ class Served:
         )
         self.state: Any = SimpleNamespace(
             engine=engine,
-            authenticator=SimpleNamespace(allows=self._allows),
+            authenticator=SimpleNamespace(allows=self._allows, news=lambda *_: None),
             http_stats=self.http,
             max_body_bytes=10_000,
         )

@@ -71,7 +71,7 @@ bench: $(INSTALLED) ## Training loops against the tutorial's, backends and auto,
 instructions: $(INSTALLED) ## The fast path's cost in instructions, against what is written down; needs valgrind
 	$(BIN)/python -W ignore -m benchmarks.instructions --check
 
-bench-serving: $(INSTALLED) ## Serving against every peer, each in an environment of its own; 25 minutes
+bench-serving: $(INSTALLED) ## Serving against every peer, each in an environment of its own; half an hour
 	$(BIN)/python -m benchmarks.serving $(BENCH_SERVING)
 
 tutorial: $(INSTALLED) ## Every pipeline on its defaults, on the embedded stack; writes docs/tutorial-results.md

@@ -25,33 +25,35 @@ def parse_object(text: bytes | memoryview) -> simdjson.Object:
 
     Raises `Invalid` (`invalid_json`) that says what is wrong and where.
     """
-    global _parser  # noqa: PLW0603 - see below
-    document: Any
     try:
-        if len(text) >= LARGE:
-            document = simdjson.Parser().parse(text)
-        else:
-            try:
-                document = _parser.parse(text)
-            except RuntimeError as error:
-                if not str(error).startswith("Tried to re-use"):
-                    raise
-                # An exception's traceback still holds on to the last document: start afresh.
-                _parser = simdjson.Parser()
-                document = _parser.parse(text)
+        document = _parsed(text)
     except (ValueError, RuntimeError) as error:
-        raise Invalid(
-            f"the body is not JSON: {_reason(text, error)}", code="invalid_json"
-        ) from None
+        document = _parsed_again(text, error)
     if not isinstance(document, simdjson.Object):
         raise Invalid("the body is not a JSON object", code="invalid_request")
     return document
 
 
-def _reason(text: bytes | memoryview, error: Exception) -> str:
-    """orjson says where; simdjson, which is stricter about large integers, only what."""
+def _parsed(text: bytes | memoryview) -> Any:
+    global _parser  # noqa: PLW0603 - see below
+    if len(text) >= LARGE:
+        return simdjson.Parser().parse(text)
     try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError as better:
-        return str(better)
-    return str(error).partition(": ")[2] or "it cannot be read"
+        return _parser.parse(text)
+    except RuntimeError as error:
+        if not str(error).startswith("Tried to re-use"):
+            raise
+        # An exception's traceback still holds on to the last document: start afresh.
+        _parser = simdjson.Parser()
+        return _parser.parse(text)
+
+
+def _parsed_again(text: bytes | memoryview, error: Exception) -> Any:
+    """What simdjson has refused: with integers beyond 64 bits, which JSON allows, as floats."""
+    try:
+        return _parsed(orjson.dumps(orjson.loads(text)))
+    except orjson.JSONDecodeError as better:  # which says where, too
+        reason = str(better)
+    except (ValueError, RuntimeError, orjson.JSONEncodeError):  # not for the integers, or too deep
+        reason = str(error).partition(": ")[2] or "it cannot be read"
+    raise Invalid(f"the body is not JSON: {reason}", code="invalid_json") from None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.signature import BYTES, TensorSpec
 from services.serving import nesting, texts
+from services.serving.misfits import first_misfit
 from services.serving.refusals import wrong, wrong_field
 
 __all__ = ["check_shape", "from_json", "shape_of", "wrong", "wrong_field"]
@@ -81,19 +82,26 @@ def _numbers(data: simdjson.Array, spec: TensorSpec) -> NDArray[Any]:
     code, dtype = _BUFFERS[spec.dtype.kind]
     try:
         buffer: NDArray[Any] = np.frombuffer(data.as_buffer(of_type=code), dtype=dtype)
-    except (TypeError, ValueError) as error:
-        raise wrong(spec.name, _not_numbers(spec, error)) from None
+    except (TypeError, ValueError):
+        raise wrong(spec.name, _not_numbers(data, spec)) from None
     if spec.dtype == buffer.dtype:
         return buffer
     return _narrowed(buffer, spec)
 
 
-def _not_numbers(spec: TensorSpec, error: Exception) -> str:
-    if isinstance(error, ValueError):
-        return f"expected {spec.datatype} values, got a number out of its range"
+def _not_numbers(data: simdjson.Array, spec: TensorSpec) -> str:
     if spec.dtype.kind == "f":
-        return f"expected {spec.datatype} values, got something that is no number"
-    return f"expected {spec.datatype} values, got something that is no integer"
+        got = first_misfit(data, lambda value: type(value) in {int, float})
+        return f"expected {spec.datatype} values, got {got or 'something that is no number'}"
+    low, high = _bounds(spec)
+    got = first_misfit(data, lambda value: type(value) is int and low <= value <= high)
+    got = got or "something that is no such integer"
+    return f"expected {spec.datatype} values, {low} to {high}, got {got}"
+
+
+def _bounds(spec: TensorSpec) -> tuple[int, int]:
+    info = np.iinfo(spec.dtype)
+    return int(info.min), int(info.max)
 
 
 def _narrowed(buffer: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
@@ -106,12 +114,11 @@ def _narrowed(buffer: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
             largest = buffer[np.argmax(np.abs(buffer))]
             raise wrong(spec.name, f"expected {spec.datatype} values, got {largest:g}") from None
     if buffer.size:
-        bounds = np.iinfo(spec.dtype)
+        low, high = _bounds(spec)
         for value in (buffer.min(), buffer.max()):
-            if not bounds.min <= int(value) <= bounds.max:
+            if not low <= int(value) <= high:
                 raise wrong(
-                    spec.name,
-                    f"expected {spec.datatype} values, {bounds.min} to {bounds.max}, got {value}",
+                    spec.name, f"expected {spec.datatype} values, {low} to {high}, got {value}"
                 )
     return buffer.astype(spec.dtype)
 
@@ -126,5 +133,6 @@ def _bools(data: simdjson.Array, spec: TensorSpec) -> NDArray[Any]:
         elif isinstance(value, bool):
             flat.append(value)
         else:
-            raise wrong(spec.name, f"expected BOOL values, got a {type(value).__name__}")
+            got = first_misfit(data, lambda one: isinstance(one, bool)) or "something else"
+            raise wrong(spec.name, f"expected BOOL values, got {got}")
     return np.array(flat[::-1], dtype=np.bool_)

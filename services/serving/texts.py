@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from services.errors import Invalid
 from services.serving import nesting
+from services.serving.misfits import first_misfit
 from services.serving.refusals import wrong
 from services.serving.v2_fields import kind
 
@@ -44,7 +45,8 @@ def from_json(data: simdjson.Array, name: str, shape: tuple[int, ...]) -> NDArra
         )
     for element in elements:
         if not isinstance(element, str):
-            raise wrong(name, f"expected BYTES as strings, got {_kind(element)}")
+            got = first_misfit(data, lambda one: isinstance(one, str)) or _kind(element)
+            raise wrong(name, f"expected BYTES as strings, got {got}")
     return array_of([element.encode() for element in elements], shape)
 
 

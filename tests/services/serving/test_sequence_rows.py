@@ -47,7 +47,7 @@ def test_no_rows_are_fine() -> None:
         ([1, 2], "input '1.input': expected shape [-1, 2], got [2]"),
         ([[1, 2, 3]], "input '1.input': expected shape [-1, 2], got [1, 3]"),
         ([[1, 2], [3]], "input '1.input': expected 4 values for shape [2, 2], got 3"),
-        ([[1, "2"]], "input '1.input': expected FP32 values, got something that is no number"),
+        ([[1, "2"]], "input '1.input': expected FP32 values, got '2' at [0, 1]"),
         ([[1, 1e39]], "input '1.input': expected FP32 values, got 1e+39"),
         (7, "inputs.1: expected a list of steps, or an object with input, got a number"),
         ({}, "inputs.1: expected input, and lengths if not all steps count, got none"),

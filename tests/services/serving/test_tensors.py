@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.signature import DATATYPES, TensorSpec
 from services.errors import Invalid
 from services.serving import tensors
+from services.serving.misfits import MAX_SEEN
 
 
 def read(
@@ -63,30 +64,36 @@ def test_a_ragged_list_is_refused_even_where_its_count_is_right(data: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("datatype", "data"),
+    ("datatype", "data", "got"),
     [
-        ("FP32", b'["1", 2]'),
-        ("FP32", b"[true, 2]"),
-        ("FP32", b"[null, 2]"),
-        ("FP32", b"[1e39, 2]"),
-        ("FP16", b"[70000, 2]"),
-        ("INT64", b"[1.5, 2]"),
-        ("INT64", b"[9223372036854775808, 2]"),
-        ("INT8", b"[128, 2]"),
-        ("INT8", b"[-129, 2]"),
-        ("UINT8", b"[-1, 2]"),
-        ("UINT8", b"[256, 2]"),
-        ("UINT64", b"[-1, 2]"),
-        ("BOOL", b"[1, 0]"),
-        ("BOOL", b'["true", false]'),
+        ("FP32", b'["1", 2]', "got '1' at [0]"),
+        ("FP32", b"[2, true]", "got true at [1]"),
+        ("FP32", b"[[null], [2]]", "got null at [0, 0]"),
+        ("FP32", b"[1, {}]", "got an object at [1]"),
+        ("FP32", b"[1e39, 2]", "got 1e+39"),
+        ("FP16", b"[70000, 2]", "got 70000"),
+        ("INT64", b"[1.5, 2]", "got 1.5 at [0]"),
+        ("INT64", b"[2, 9223372036854775808]", "got 9223372036854775808 at [1]"),
+        ("INT8", b"[128, 2]", "-128 to 127, got 128"),
+        ("INT8", b"[-129, 2]", "-128 to 127, got -129"),
+        ("INT8", b'[1, "a"]', "-128 to 127, got 'a' at [1]"),
+        ("UINT8", b"[-1, 2]", "0 to 255, got -1 at [0]"),
+        ("UINT8", b"[256, 2]", "0 to 255, got 256"),
+        ("UINT64", b"[-1, 2]", "0 to 18446744073709551615, got -1 at [0]"),
+        ("BOOL", b"[true, 0]", "got 0 at [1]"),
+        ("BOOL", b'["true", false]', "got 'true' at [0]"),
+        ("BYTES", b'["a", 1]', "got 1 at [1]"),
     ],
 )
-def test_a_value_that_the_datatype_does_not_hold_is_refused(datatype: str, data: bytes) -> None:
+def test_a_value_that_the_datatype_does_not_hold_is_refused(
+    datatype: str, data: bytes, got: str
+) -> None:
     with pytest.raises(Invalid) as caught:
         read(data, (2,), datatype)
     assert caught.value.code == "invalid_input"
     assert caught.value.errors[0].field == "inputs.x"
-    assert datatype in caught.value.detail
+    assert f"expected {datatype} " in caught.value.detail
+    assert caught.value.detail.endswith(got)
 
 
 def test_the_largest_values_of_each_integer_type_are_kept() -> None:
@@ -120,3 +127,21 @@ def test_a_free_dimension_takes_any_size_but_none_and_absurd_ones() -> None:
 def test_brackets_in_a_string_hide_nothing() -> None:
     """The caller's count is only a short cut: without it every array is looked at."""
     assert read([[1, 2], [3, 4]], (2, 2), free=True).tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("data", [[0] * MAX_SEEN + ["a"], [[]] * MAX_SEEN + ["a"]])
+def test_a_wrong_value_behind_very_many_is_refused_without_looking_for_it(data: Any) -> None:
+    with pytest.raises(Invalid, match="got something that is no number"):
+        read(data, (len(data),))
+
+
+def test_a_long_string_among_numbers_is_cut() -> None:
+    with pytest.raises(Invalid, match=r"got 'aaaa.*…' at \[1\]") as caught:
+        read([1, "a" * 10_000], (2,))
+    assert len(caught.value.detail) < 100
+
+
+@pytest.mark.parametrize("depth", [2, 17, 1000])
+def test_data_nested_deeper_than_any_tensor_are_refused(depth: int) -> None:
+    with pytest.raises(Invalid, match="input 'x': expected FP32 values, got"):
+        read(b"[" * depth + b'"a"' + b"]" * depth, (1,))

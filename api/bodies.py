@@ -15,7 +15,7 @@ from api.state import state_of
 from services.errors import FieldError, Invalid, TooLarge
 from services.field_errors import field_errors
 from services.serving.errors import Unsupported
-from services.serving.runners import Gone
+from services.serving.gone import Gone
 
 SILENCE_S = 30.0
 """A client that sends nothing more of its body for so long is not waited for."""

@@ -179,14 +179,15 @@ class Exchange(Work):
     def inputs(self) -> Tensors:
         return self.route.known.arrays(self.values) if self._given is None else self._given
 
-    def submit(self, timeout_s: float | None) -> None:
-        """`timeout_s`: the client's patience by its headers. Raises `Busy`."""
+    def submit(self, timeout_s: float | None, *, look: bool = False) -> None:
+        """`timeout_s`: the client's patience by its headers; `look`: as for `LoadedRunner.submit`.
+        Raises `Busy`."""
         if self.route.timeout_us is not None:
             timeout_s = earliest(self.route.timeout_us, timeout_s)
         if timeout_s is not None:
             self.deadline = get_running_loop().time() + timeout_s
         try:
-            self.runner.submit(self)
+            self.runner.submit(self, look=look)
         except ServiceError:
             self.route.stats.failed(self)
             raise

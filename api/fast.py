@@ -77,7 +77,9 @@ class FastInfer:
             if ready is None:
                 return False
             client.exchange = Exchange(client, own_id, now, *ready, values, given)
-            client.exchange.submit(head.timeout_s)
+            # What comes behind it may be in the sockets. A gRPC call, which comes by a thread of
+            # grpcio's, does not look: it is answered later for it.
+            client.exchange.submit(head.timeout_s, look=True)
         except Exception as error:
             endpoint.refuse(client, error, own_id, now)
         return True

@@ -17,10 +17,11 @@ from services.notices import Notices
 from services.registry import Registry
 from services.serving.batching import Outputs
 from services.serving.cache import RunnerCache
+from services.serving.gone import Gone
 from services.serving.key import Key
 from services.serving.loading import UNTUNED
 from services.serving.rollout import Rollout, VersionState, keys_of
-from services.serving.runners import MAX_BATCH_ROWS, Gone
+from services.serving.runners import MAX_BATCH_ROWS
 from services.serving.stats import PredictionStats, Timing
 from services.serving.versions import ServedVersion
 from services.serving.watch import RegistryWatch

@@ -9,7 +9,7 @@ from services.serving import answers, csv_rows, images, rows, v2_request, v2_res
 from services.serving.batching import Outputs
 from services.serving.engine import Engine
 from services.serving.errors import Unsupported
-from services.serving.runners import Gone
+from services.serving.gone import Gone
 from services.serving.stats import Timing
 from services.serving.v2_plans import Known
 from services.serving.versions import ServedVersion

@@ -11,28 +11,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from models.backends.base import Runner, Tensors
 from services.errors import Busy
 from services.serving.batching import Answer, Call, Dtypes, Outputs, Pieces, Ran, Work, cut
-from services.serving.errors import Abandoned
 from services.serving.execution import execute, parted
+from services.serving.gone import Gone, unless
 from services.serving.stats import PredictionStats, Timing, clock_ns
 
 INLINE_S = 0.001
 """A batch expected to take longer than this leaves the event loop to others."""
 MAX_BATCH_ROWS = 64
+CROWD = 4
+"""Calls that wait from which on more are likely to be on their way."""
 
 log = structlog.get_logger(__name__)
-
-Gone = Callable[[], Coroutine[Any, Any, None]]
-"""Returns when the client that waits for an answer has gone away."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +118,14 @@ class LoadedRunner:
         try:
             # A batch that runs in the event loop is run before this task goes on.
             await asyncio.sleep(0)
-            return future.result() if future.done() else await _unless(gone, future)
+            return future.result() if future.done() else await unless(gone, future)
         finally:
             self.drop(call)
 
-    def submit(self, call: Work) -> None:
+    def submit(self, call: Work, *, look: bool = False) -> None:
         """Queue a call; its `answered` will be called.
 
+        `look`: whether a batch of which it is the first lets the event loop look for more calls.
         Raises `Busy` if it would have to wait longer than the limit, or than its own deadline.
         """
         call.asked_ns = clock_ns()
@@ -148,7 +147,7 @@ class LoadedRunner:
             self._waiting += 1
         if not self._busy:
             self._busy = True
-            asyncio.get_running_loop().call_soon(self._next)
+            asyncio.get_running_loop().call_soon(self._look if look else self._next)
 
     def drop(self, call: Work) -> bool:
         """Take a call back. → False if it has begun, or has been answered."""
@@ -179,6 +178,14 @@ class LoadedRunner:
         if self.drop(call):
             late = "the deadline of the request passed while it waited for the model"
             call.answered(Busy(late, code="deadline_exceeded"))
+
+    def _look(self) -> None:
+        """Run the next batch, after one look at what came while its calls were read: it would wait
+        for all of this batch, and then for its own."""
+        if CROWD <= len(self._queue) < self._max_rows:
+            asyncio.get_running_loop().call_soon(self._next)
+        else:
+            self._next()
 
     def _next(self) -> None:
         """Run the next batch, here or in the thread; with none left, rest."""
@@ -267,18 +274,3 @@ def _settle(future: asyncio.Future[Outputs], answer: Answer) -> None:
         future.set_exception(answer)
     else:
         future.set_result(answer)
-
-
-async def _unless(gone: Gone | None, answer: asyncio.Future[Outputs]) -> Outputs:
-    """The answer, or `Abandoned` if `gone` returns first."""
-    if gone is None:
-        return await answer
-    watch = asyncio.ensure_future(gone())
-    try:
-        await asyncio.wait({answer, watch}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            raise Abandoned
-        return answer.result()
-    finally:
-        watch.cancel()
-        answer.cancel()

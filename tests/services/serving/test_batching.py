@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.rows import Tensors
 from services.errors import Busy, Invalid
+from services.serving.batching import Work
 from services.serving.runners import LoadedRunner, Pace
 from services.serving.stats import PredictionStats, Timing
 from tests.support.gated import Gated
@@ -53,6 +54,13 @@ class RowWise:
         self.closed = True
 
 
+class Looking(LoadedRunner):
+    """Looks for more before it cuts a batch."""
+
+    def submit(self, call: Work, *, look: bool = True) -> None:
+        super().submit(call, look=look)
+
+
 @dataclass(frozen=True)
 class Ask:
     rows: int
@@ -83,14 +91,23 @@ ASKS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(asks=ASKS, pace=st.sampled_from([INLINE, THREAD]))
-def test_each_caller_gets_exactly_its_own_rows(asks: list[Ask], pace: Pace) -> None:
-    asyncio.run(asyncio.wait_for(_interleaved(asks, pace), 30))
+@given(
+    asks=ASKS,
+    pace=st.sampled_from([INLINE, THREAD]),
+    kind=st.sampled_from([LoadedRunner, Looking]),
+    max_rows=st.sampled_from([MAX_ROWS, 4 * MAX_ROWS]),
+)
+def test_each_caller_gets_exactly_its_own_rows(
+    asks: list[Ask], pace: Pace, kind: type[LoadedRunner], max_rows: int
+) -> None:
+    asyncio.run(asyncio.wait_for(_interleaved(asks, pace, kind, max_rows), 30))
 
 
-async def _interleaved(asks: Sequence[Ask], pace: Pace) -> None:
+async def _interleaved(
+    asks: Sequence[Ask], pace: Pace, kind: type[LoadedRunner], max_rows: int
+) -> None:
     model = RowWise()
-    loaded = LoadedRunner(model, pace, 1, 1e9, max_batch_rows=MAX_ROWS)
+    loaded = kind(model, pace, 1, 1e9, max_batch_rows=max_rows)
     loaded.stats = PredictionStats()
     tasks: list[tuple[Ask, NDArray[Any], asyncio.Task[Any]]] = []
     for number, ask in enumerate(asks, start=1):
@@ -112,7 +129,7 @@ async def _interleaved(asks: Sequence[Ask], pace: Pace) -> None:
         await asyncio.sleep(0)
     assert (loaded._waiting, loaded._effort, len(loaded._queue)) == (0, 0, 0)
     assert model.dtypes <= set(FLOATS.values())
-    assert all(rows <= MAX_ROWS for rows, _ in model.batches)
+    assert all(rows <= max_rows for rows, _ in model.batches)
     never = {number for number, ask in enumerate(asks, start=1) if ask.leaves == 0}
     assert not never & model.numbers
 

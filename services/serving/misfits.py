@@ -12,8 +12,8 @@ from models.data.uploads.text import shown
 from services.serving.v2_fields import kind
 
 MAX_DEPTH = 16
-MAX_SEEN = 1 << 16
-"""Values that are looked at, in some 20 ms: a body may have millions, and others wait."""
+MAX_SEEN = 1 << 14
+"""Values that are looked at, in some 10 ms: a body may have millions, and others wait."""
 
 Place = tuple[int, ...]
 

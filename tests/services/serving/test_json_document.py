@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.errors import Invalid
 from services.serving.json_document import LARGE, parse_object
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
 def test_integers_of_any_size_are_numbers(numbers: dict[str, float]) -> None:
     """Python's `json`, and so most clients, writes them as they are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import get_running_loop
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Protocol
 
 import structlog
@@ -22,6 +23,8 @@ from services.serving.v2_template import Template
 from services.serving.versions import ServedVersion
 
 log = structlog.get_logger(__name__)
+
+VALUES = attrgetter("values")
 
 Stats = Callable[[ServedVersion, str], PredictionStats]
 
@@ -102,7 +105,7 @@ class Route(Group):
         self.effort = effort(inputs, self.rows) if served.takes_sequences else self.rows
 
     def merged(self, batch: Sequence[Exchange]) -> Tensors:
-        return self.known.joined([one.values for one in batch], self.dtypes)
+        return self.known.joined(list(map(VALUES, batch)), self.dtypes)
 
     def answer(self, batch: Sequence[Exchange], ran: Ran) -> bool:
         try:

@@ -33,7 +33,7 @@ from benchmarks import registry
 from services import logging
 from services.container import Container
 from services.keys import Scope
-from services.serving.runners import Pace
+from services.serving.pace import Pace
 
 NAME, INPUT = "mlp", "features"
 ROUNDS = 7

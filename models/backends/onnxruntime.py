@@ -25,6 +25,7 @@ from models.backends.base import (
 from models.errors import ExportFailed
 from models.files import write_atomically
 from models.lazy import lazy
+from models.onnx_bound import BoundShapes
 from models.rows import row_count, take
 from models.signature import Signature
 from models.text_runner import with_text
@@ -130,16 +131,25 @@ class OnnxRunner:
     def __init__(self, session: Any, signature: Signature) -> None:
         self._run: Callable[..., list[NDArray[Any]]] = _compiled(session).run
         self._signature = signature
+        self._input = signature.inputs[0].name
         self._outputs = [spec.name for spec in signature.outputs]
+        self._bound = BoundShapes(session, signature)
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
+        first = inputs[self._input]
+        outputs = self._bound.run(first)
+        if outputs is not None:
+            return outputs
         if row_count(inputs) == 0:
             return empty_outputs(self._signature)
         feed = {name: _aligned(array) for name, array in inputs.items()}
-        return dict(zip(self._outputs, self._run(self._outputs, feed, None), strict=True))
+        outputs = dict(zip(self._outputs, self._run(self._outputs, feed, None), strict=True))
+        self._bound.learn(first, outputs)
+        return outputs
 
     def close(self) -> None:
         self._run = closed
+        self._bound.close()
 
 
 def _compiled(session: Any) -> Any:

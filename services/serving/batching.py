@@ -99,6 +99,10 @@ class Work(Timing, ABC):
         wrong."""
 
 
+Answered = list[tuple[Work, Answer]]
+"""Each with its own."""
+
+
 class Call(Work):
     """Work whose answer goes to a function."""
 

@@ -10,41 +10,50 @@ import structlog
 from models.backends.base import Runner, Tensors
 from models.signature import DATATYPES
 from services.errors import FieldError, Invalid
-from services.serving.batching import Answer, Dtypes, Group, Outputs, Ran, Work
+from services.serving.batching import Answer, Answered, Dtypes, Group, Outputs, Ran, Work
 from services.serving.stats import clock_ns
 
 log = structlog.get_logger(__name__)
 
 
-def execute(runner: Runner, batch: Sequence[Work], rows: int) -> Ran | list[Answer]:
+def execute(runner: Runner, batch: Sequence[Work], rows: int) -> Ran | Answered:
     """What one run of the model makes of `batch`, which has so many rows. If the model fails on
     them together, an answer for each call, by one run for each: only those fail that fail alone."""
+    if len(batch) == 1:
+        return [(batch[0], _alone(runner, batch[0]))]
+    return _together(runner, batch, rows) or [(call, _alone(runner, call)) for call in batch]
+
+
+def _together(runner: Runner, batch: Sequence[Work], rows: int) -> Ran | None:
     started = clock_ns()
     group = _group(batch)
     try:
         outputs = runner.run(_merged(batch, group))
-        if len(batch) == 1:
-            group = None  # a single call is answered sooner by itself
-        elif any(len(array) != rows for array in outputs.values()):
-            raise ValueError("the model's outputs have another number of rows than its inputs")
-    except Exception as error:  # whatever a model's library raises for what it cannot compute
-        if len(batch) > 1:
-            return [_alone(runner, call) for call in batch]
-        return [_failure(error, batch[0])]
+    except Exception:  # whatever a model's library raises for what it cannot compute
+        return None
+    if any(len(array) != rows for array in outputs.values()):
+        return None
     return Ran(outputs, group, rows, started, clock_ns() - started)
 
 
 def _alone(runner: Runner, call: Work) -> Answer:
-    ran = execute(runner, [call], call.rows)
-    return parted([call], ran)[0] if isinstance(ran, Ran) else ran[0]
+    """The answer to one call, which is told how long it took."""
+    started = clock_ns()
+    try:
+        outputs = runner.run(_merged((call,), call.group))
+    except Exception as error:
+        return _failure(error, call)
+    call.queue_ns = started - call.asked_ns
+    call.infer_ns = clock_ns() - started
+    return outputs
 
 
-def parted(batch: Sequence[Work], ran: Ran) -> list[Answer]:
+def parted(batch: Sequence[Work], ran: Ran) -> Answered:
     """An answer for each call, which is told how long it took."""
     for call in batch:
         call.queue_ns = ran.started - call.asked_ns
         call.infer_ns = ran.spent_ns
-    return [ran.outputs] if len(batch) == 1 else list(_slices(ran.outputs, batch))
+    return list(zip(batch, _slices(ran.outputs, batch), strict=True))
 
 
 def _group(batch: Sequence[Work]) -> Group | None:

@@ -17,7 +17,8 @@ from models.backends.base import Runner, Tensors
 from models.rows import synthetic, take
 from models.signature import Signature
 from models.tuning import Opened, Tuner
-from services.serving.runners import MAX_BATCH_ROWS, LoadedRunner, Pace
+from services.serving.pace import Pace
+from services.serving.runners import MAX_BATCH_ROWS, LoadedRunner
 
 WARM_SIZES = (8, 32)
 """Rows of batches to warm up with, besides one row and as many as a batch may have."""

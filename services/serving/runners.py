@@ -13,15 +13,25 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import structlog
 
 from models.backends.base import Runner, Tensors
 from services.errors import Busy
-from services.serving.batching import Answer, Call, Dtypes, Outputs, Pieces, Ran, Work, cut
+from services.serving.batching import (
+    Answer,
+    Answered,
+    Call,
+    Dtypes,
+    Outputs,
+    Pieces,
+    Ran,
+    Work,
+    cut,
+)
 from services.serving.execution import execute, parted
 from services.serving.gone import Gone, unless
+from services.serving.pace import Pace
 from services.serving.stats import PredictionStats, Timing, clock_ns
 
 INLINE_S = 0.001
@@ -31,17 +41,6 @@ CROWD = 4
 """Calls that wait from which on more are likely to be on their way."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How long a call takes: so much for itself, and so much for each row."""
-
-    call_s: float
-    row_s: float
-
-    def expected_s(self, rows: int) -> float:
-        return self.call_s + self.row_s * rows
 
 
 class LoadedRunner:
@@ -56,7 +55,6 @@ class LoadedRunner:
         *,
         max_batch_rows: int = MAX_BATCH_ROWS,
     ) -> None:
-        self.pace = pace
         self.size_bytes = size_bytes
         self.on_close: Callable[[], None] = lambda: None
         """Called once its memory has been given back."""
@@ -69,7 +67,8 @@ class LoadedRunner:
         self.stats: PredictionStats | None = None
         """Where batches are counted."""
         self._runner = runner
-        self.limit_wait(queue_limit_s)
+        self._queue_limit_s = queue_limit_s
+        self.pace = pace
         self._max_rows = max_batch_rows
         self._queue: deque[Work] = deque()
         self._effort = 0
@@ -84,10 +83,21 @@ class LoadedRunner:
         """Calls that wait or run."""
         return self._waiting
 
+    @property
+    def pace(self) -> Pace:
+        return self._pace
+
+    @pace.setter
+    def pace(self, pace: Pace) -> None:
+        self._pace = pace
+        self._inline = pace.rows_within(INLINE_S)
+        """Rows of a batch that is run in the event loop."""
+        self.limit_wait(self._queue_limit_s)
+
     def limit_wait(self, queue_limit_s: float) -> None:
         """From now on, refuse whoever would wait longer."""
         self._queue_limit_s = queue_limit_s
-        self._ample = max(queue_limit_s - self.pace.call_s, 0.0) / max(self.pace.row_s, 1e-12)
+        self._ample = max(self._pace.rows_within(queue_limit_s), 0.0)
         """Rows that may wait or run without anybody waiting too long."""
 
     async def run(
@@ -201,7 +211,7 @@ class LoadedRunner:
             rows += call.rows
             if call.timer is not None:
                 call.timer.cancel()
-        if self.pace.expected_s(effort) <= INLINE_S:
+        if effort <= self._inline:
             self._finish(batch, effort, execute(self._runner, batch, rows))
         else:
             self._hand_over(batch, effort, rows)
@@ -218,28 +228,28 @@ class LoadedRunner:
 
         self._thread.submit(work)
 
-    def _finish(self, batch: Sequence[Work], effort: int, ran: Ran | list[Answer]) -> None:
+    def _finish(self, batch: Sequence[Work], effort: int, ran: Ran | Answered) -> None:
         self._effort -= effort
         self._waiting -= len(batch)
         if not isinstance(ran, Ran):
-            self._tell(batch, ran)
+            self._tell(ran)
         else:
             if self.stats is not None:
                 self.stats.ran(ran.rows, ran.spent_ns)
             if ran.group is None or not ran.group.answer(batch, ran):
-                _deliver(batch, parted(batch, ran))
+                _deliver(parted(batch, ran))
         if self._queue:
             asyncio.get_running_loop().call_soon(self._next)
         else:
             self._rest()
 
-    def _tell(self, batch: Sequence[Work], answers: Sequence[Answer]) -> None:
+    def _tell(self, answered: Answered) -> None:
         """Of calls that were run one by one."""
         if self.stats is not None:
-            for call, answer in zip(batch, answers, strict=True):
+            for call, answer in answered:
                 if not isinstance(answer, Exception):
                     self.stats.ran(call.rows, call.infer_ns)
-        _deliver(batch, answers)
+        _deliver(answered)
 
     def _rest(self) -> None:
         self._busy = False
@@ -259,8 +269,8 @@ class LoadedRunner:
         self.on_close()
 
 
-def _deliver(batch: Sequence[Work], answers: Sequence[Answer]) -> None:
-    for call, answer in zip(batch, answers, strict=True):
+def _deliver(answered: Answered) -> None:
+    for call, answer in answered:
         try:
             call.answered(answer)
         except Exception:  # of one client's connection; the others are owed their answers

@@ -17,7 +17,8 @@ from api.fast import FastInfer
 from api.infer import refusal
 from services.errors import Invalid, ServiceError
 from services.serving import v2_request, v2_response
-from services.serving.runners import LoadedRunner, Pace
+from services.serving.pace import Pace
+from services.serving.runners import LoadedRunner
 from services.serving.stats import clock_ns
 from services.serving.v2_template import Template
 from services.serving.versions import ServedVersion

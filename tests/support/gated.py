@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.serving.runners import LoadedRunner, Pace
+from services.serving.pace import Pace
+from services.serving.runners import LoadedRunner
 from services.serving.stats import Timing
 from tests.support.models import FunctionRunner
 

@@ -13,7 +13,8 @@ from models.errors import ExportFailed
 from models.signature import Signature
 from services.container import Container
 from services.serving import loading
-from services.serving.runners import LoadedRunner, Pace
+from services.serving.pace import Pace
+from services.serving.runners import LoadedRunner
 from tests.support.models import FunctionRunner
 
 QUICK = Pace(0.0, 1e-6)

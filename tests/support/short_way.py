@@ -12,7 +12,8 @@ from api.http_stats import HttpStats
 from models.rows import Tensors
 from services.keys import Scope
 from services.serving.key import Key
-from services.serving.runners import LoadedRunner, Pace
+from services.serving.pace import Pace
+from services.serving.runners import LoadedRunner
 from services.serving.stats import PredictionStats
 from services.serving.versions import ServedVersion
 from tests.services.serving.conftest import version

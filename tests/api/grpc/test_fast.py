@@ -20,7 +20,7 @@ from api.grpc.errors import refusal_of
 from api.grpc.messages import parsed
 from services.errors import Invalid, ServiceError
 from services.serving import v2_plans
-from services.serving.runners import Pace
+from services.serving.pace import Pace
 from services.serving.versions import ServedVersion
 from tests.services.serving.conftest import version
 from tests.support.short_way import HUGE, INLINE, MAX_ROWS, POISON, THREAD, Model, Served

@@ -19,7 +19,7 @@ from services.container import Container
 from services.errors import Busy, Invalid
 from services.keys import Scope
 from services.serving import loading
-from services.serving.runners import Pace
+from services.serving.pace import Pace
 from services.settings import Settings
 from tests.api.conftest import Api, free_port, served
 from tests.api.grpc.conftest import tensor

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from models.rows import Tensors
 from services.errors import Busy, Invalid
 from services.serving.batching import Work
-from services.serving.runners import LoadedRunner, Pace
+from services.serving.pace import Pace
+from services.serving.runners import LoadedRunner
 from services.serving.stats import PredictionStats, Timing
 from tests.support.gated import Gated
 

@@ -16,7 +16,8 @@ from services.serving import cache as caching
 from services.serving import failures, loading
 from services.serving.cache import RunnerCache
 from services.serving.key import Key
-from services.serving.runners import LoadedRunner, Pace
+from services.serving.pace import Pace
+from services.serving.runners import LoadedRunner
 from services.serving.versions import ServedVersion
 from services.serving.watch import RegistryWatch
 from tests.support.models import FunctionRunner

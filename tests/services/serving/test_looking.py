@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from services.serving.batching import Answer, Call
-from services.serving.runners import CROWD, LoadedRunner, Pace
+from services.serving.pace import Pace
+from services.serving.runners import CROWD, LoadedRunner
 from services.serving.stats import Timing
 from tests.support.gated import X
 from tests.support.models import FunctionRunner

@@ -13,7 +13,7 @@ from services.serving import cache as caching
 from services.serving import failures, rollout
 from services.serving.engine import Engine
 from services.serving.key import Key
-from services.serving.runners import Pace
+from services.serving.pace import Pace
 from tests.services import factories
 from tests.support.engines import ask, held, run, until
 from tests.support.loads import Loads

@@ -12,7 +12,8 @@ from models.backends import BACKENDS
 from services.errors import Busy, Invalid
 from services.serving.errors import Abandoned
 from services.serving.loading import load, measure
-from services.serving.runners import INLINE_S, LoadedRunner, Pace
+from services.serving.pace import Pace
+from services.serving.runners import INLINE_S, LoadedRunner
 from services.serving.stats import Timing
 from tests.support.gated import SLOW, Gated, X
 from tests.support.models import FunctionRunner

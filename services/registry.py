@@ -183,10 +183,10 @@ class Registry:
 
     def snapshot(self, known_revision: int = -1) -> Snapshot | None:
         """The whole registry, or None if it is still as of `known_revision`."""
+        if known_revision >= 0 and not revision.rose(self._db, known_revision):
+            return None
         with self._db.read() as session:
             number = revision.current(session)
-            if number == known_revision:
-                return None
             models: dict[str, dict[int, VersionView]] = {
                 name: {} for name in session.scalars(select(Model.name))
             }

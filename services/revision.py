@@ -9,8 +9,10 @@ from __future__ import annotations
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from services.db.engine import TOLD
+from services.db.engine import TOLD, Database
 from services.db.tables import RegistryRevision
+
+CURRENT = select(RegistryRevision.revision)
 
 
 def bump(session: Session) -> None:
@@ -20,4 +22,9 @@ def bump(session: Session) -> None:
 
 
 def current(session: Session) -> int:
-    return session.execute(select(RegistryRevision.revision)).scalar_one()
+    return session.execute(CURRENT).scalar_one()
+
+
+def rose(db: Database, known: int) -> bool:
+    """Whether there is another by now. Asked several times a second by each serving process."""
+    return db.scalar(CURRENT) != known

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from services.errors import Invalid, Unavailable
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 10.0
 """How long a SQLite writer waits for another one before it gives up."""
@@ -60,6 +71,11 @@ class Database:
             told = TOLD in session.info
         if told:
             self._tell()
+
+    def scalar(self, statement: Select[T]) -> T:
+        """The one value of one row, in half the time that a session takes."""
+        with _told(), self.engine.connect() as connection:
+            return connection.execute(statement).scalar_one()
 
     def now(self, session: Session) -> datetime:
         """The database's clock, which is the only one that leases are counted by."""

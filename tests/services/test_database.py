@@ -31,6 +31,17 @@ def test_a_write_commits_whole_or_not_at_all(database: Database) -> None:
     assert model.created_at == now, "to the microsecond, and in UTC"
 
 
+def test_one_value_is_what_was_last_committed(database: Database) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    for number in range(3):
+        with database.write() as session:
+            session.merge(Model(name="one", created_at=now, last_version=number))
+            session.flush()
+            if database.is_sqlite and number:
+                assert database.scalar(select(Model.last_version)) == number - 1
+        assert database.scalar(select(Model.last_version)) == number
+
+
 def test_the_clock_is_aware_and_moves(database: Database) -> None:
     with database.write() as session:
         first, second = database.now(session), database.now(session)
@@ -51,6 +62,8 @@ def test_a_database_that_does_not_answer_is_said_to_be_unavailable(url: str) -> 
         for use in (db.read, db.write):
             with pytest.raises(Unavailable, match="does not answer"), use() as session:
                 session.execute(text("SELECT 1"))
+        with pytest.raises(Unavailable, match="does not answer"):
+            db.scalar(select(Model.last_version))
     finally:
         db.close()
 

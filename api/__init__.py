@@ -1,4 +1,5 @@
 """The HTTP room: FastAPI, auth, error mapping, and the fast path of inference."""
 
-# Before anything else imports structlog.
+# Before anything else imports these.
+from api import lean_uvicorn as lean_uvicorn
 from services import lean_structlog as lean_structlog

@@ -23,6 +23,7 @@ from api.siblings import Siblings
 from api.state import State
 from api.tracing import TracingMiddleware
 from models.tuning import Tuner
+from services.absent import without
 from services.container import Container
 from services.inspector import Inspector
 from services.introspection import Introspection
@@ -64,8 +65,9 @@ def create_app(container: Container) -> tuple[ASGIApp, State]:
     )
     app.state.kiln = state
     routers = ROUTERS[container.settings.role]
-    for router in routers:
-        app.include_router(router)
+    with without("pydantic.v1"):  # as where they are made
+        for router in routers:
+            app.include_router(router)
     errors.install(app, routers)
     openapi.install(app, DESCRIPTION)
     guarded = GuardMiddleware(app, state.authenticator, state.max_body_bytes)

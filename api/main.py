@@ -6,6 +6,7 @@ database that does not answer or lacks the present schema; 5 for an address that
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import ipaddress
 import os
@@ -13,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import NoReturn
@@ -44,6 +46,9 @@ GRACE_S = 15
 """How long requests under way may take to end after SIGTERM."""
 BACKLOG = 4096
 YOUNG_OBJECTS = 20_000
+M_ARENA_MAX = -8
+"""As in `malloc.h`, see mallopt(3)."""
+HEAPS = 2
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +80,7 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     setproctitle("torchkiln: api")
+    share_heaps()
     try:
         settings = _settings()
         logging.configure("api", level=settings.log_level, log_format=settings.log_format)
@@ -123,6 +129,13 @@ def _run(server: Server, sock: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop_soon)
     server.run([sock])
+
+
+def share_heaps() -> None:
+    """glibc gives threads heaps of their own, which keep what gRPC's calls once took: 4 MB after 64
+    at a time. The event loop does nearly all of the work here, so the others can share one."""
+    with suppress(AttributeError):  # another C library has none of this
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
 
 
 def settle_collector() -> None:

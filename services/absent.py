@@ -1,10 +1,12 @@
-"""Libraries that others import only because they happen to be installed."""
+"""What libraries import that nobody here needs, kept out of the process."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 
@@ -23,3 +25,20 @@ def without(module: str) -> Generator[None]:
         yield
     finally:
         del modules[module]
+
+
+@contextmanager
+def bare(package: str) -> Generator[None]:
+    """Have modules of `package` imported within the block without the package's own code, unless
+    that has run before; afterwards it may still be imported as ever."""
+    spec = None if package in sys.modules else find_spec(package)
+    if spec is None:
+        yield
+        return
+    empty = ModuleType(package)
+    empty.__path__ = list(spec.submodule_search_locations or ())
+    sys.modules[package] = empty
+    try:
+        yield
+    finally:
+        del sys.modules[package]

@@ -34,12 +34,22 @@ def test_each_room_is_imported_from_this_repository(room: str) -> None:
 )
 def test_what_serves_does_not_import_torch(modules: str) -> None:
     """Two seconds and half a gigabyte that only trainers and torch backends need."""
-    heavy = "{'torch', 'matplotlib', 'sklearn', 'pandas', 'onnx', 'grpc'}"
-    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
+    heavy = {"torch", "matplotlib", "sklearn", "pandas", "onnx", "grpc"}
+    assert not heavy & imported_by(modules)
+
+
+def test_an_api_process_leaves_out_what_libraries_import_for_others() -> None:
+    lean = {"watchfiles", "pydantic.v1", "rapidjson", "ml_dtypes", "numpy.random", "rich"}
+    assert not lean & imported_by("api.main, api.grpc.server, onnxruntime")
+
+
+def imported_by(modules: str) -> set[str]:
+    """All modules of a fresh process that imports these."""
+    code = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
+    return set(done.stdout.split())
 
 
 def tracked(*patterns: str) -> list[Path]:

@@ -7,9 +7,12 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from pydantic import BaseModel
-from tritonclient.grpc import service_pb2
 
+from services.absent import bare
 from services.errors import Invalid
+
+with bare("tritonclient.grpc"):  # which imports its clients, and 3 MB with them
+    from tritonclient.grpc import service_pb2
 
 Message = Any
 """Generated code has no types; what a message holds is checked where it is read."""

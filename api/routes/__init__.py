@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.routes import (
-    artifacts,
-    backends,
-    benchmarks,
-    checkpoints,
-    datasets,
-    deliveries,
-    events,
-    health,
-    introspection,
-    jobs,
-    metrics,
-    models,
-    pipelines,
-    predict,
-    system,
-    v2_infer,
-    v2_models,
-    v2_repository,
-    v2_server,
-    v2_unsupported,
-    versions,
-)
+from services.absent import without
 from services.settings import Role
+
+with without("pydantic.v1"):  # which FastAPI imports to tell models of it apart: 1.5 MB
+    from api.routes import (
+        artifacts,
+        backends,
+        benchmarks,
+        checkpoints,
+        datasets,
+        deliveries,
+        events,
+        health,
+        introspection,
+        jobs,
+        metrics,
+        models,
+        pipelines,
+        predict,
+        system,
+        v2_infer,
+        v2_models,
+        v2_repository,
+        v2_server,
+        v2_unsupported,
+        versions,
+    )
 
 COMMON: tuple[APIRouter, ...] = (
     health.router,

@@ -37,7 +37,6 @@ from services.serving.pace import Pace
 
 NAME, INPUT = "mlp", "features"
 ROUNDS = 7
-COUNTED_AT_ONCE = 16
 
 
 class Sink(asyncio.Transport):
@@ -171,11 +170,11 @@ def _http(secret: str, body: bytes, head_length: int | None = None) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def counted(directory: Path, secret: str, way: str, count: int) -> None:
+async def counted(directory: Path, secret: str, way: str, connections: int, count: int) -> None:
     """For `benchmarks.instructions`: warm up, tell it, wait for its word, run, tell it again."""
     container = registry.opened(directory)
     try:
-        bench = Bench(container, secret, COUNTED_AT_ONCE)
+        bench = Bench(container, secret, connections)
         await bench.ready()
         bench.believe_quick()
         auth.FRESH_S = float("inf")  # so that no key is asked for again in the middle
@@ -229,11 +228,13 @@ def prepare(directory: Path) -> str:
 def main() -> None:
     logging.configure("benchmark", level="error")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--counted", nargs=4, metavar=("DIRECTORY", "KEY", "WAY", "COUNT"))
+    parser.add_argument(
+        "--counted", nargs=5, metavar=("DIRECTORY", "KEY", "WAY", "CONNECTIONS", "ROUNDS")
+    )
     options = parser.parse_args()
     if options.counted:
-        directory, secret, way, count = options.counted
-        uvloop.run(counted(Path(directory), secret, way, int(count)))
+        directory, secret, way, connections, rounds = options.counted
+        uvloop.run(counted(Path(directory), secret, way, int(connections), int(rounds)))
         return
     with tempfile.TemporaryDirectory(prefix="torchkiln-bench-") as place:
         secret = prepare(Path(place))

@@ -65,7 +65,7 @@ def create_app(container: Container) -> tuple[ASGIApp, State]:
     )
     app.state.kiln = state
     routers = ROUTERS[container.settings.role]
-    with without("pydantic.v1"):  # as where they are made
+    with without("pydantic.v1"):  # as in api/routes: it looks again here
         for router in routers:
             app.include_router(router)
     errors.install(app, routers)

@@ -66,7 +66,10 @@ class BoundShapes:
             return None
         try:
             outputs = bound.run(inputs)
-        except Exception:  # for this once and for all: the shape is not learnt again
+        except (
+            Exception
+        ):  # rows that the model fails on, or a shape of outputs that was not for good
+            self._seen.discard(inputs.shape)  # until it has answered such rows the ordinary way
             return None
         self._free[inputs.shape] = bound
         return outputs

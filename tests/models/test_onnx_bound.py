@@ -108,6 +108,26 @@ def test_outputs_whose_shape_hangs_on_the_values_are_right_each_time() -> None:
         assert runner.run({"x": x})["y"].shape == (3 - zeros, 3)
 
 
+def test_rows_that_the_model_fails_on_cost_others_nothing(bound: list[tuple[int, ...]]) -> None:
+    table = helper.make_tensor("table", onnx_files.TYPES["FP32"], (2,), [5.0, 7.0])
+    made = onnx_files.model(
+        [helper.make_node("Gather", ["table", "x"], ["y"])],
+        inputs=[onnx_files.value("x", onnx_files.TYPES["INT64"])],
+        weights=[table],
+    )
+    specs = Signature((TensorSpec("x", "INT64", (-1, 3)),), (TensorSpec("y", "FP32", (-1, 3)),))
+    runner = OnnxRunner(onnxruntime.InferenceSession(made.SerializeToString()), specs)
+    good = np.array([[0, 1, 0]])
+    for _ in range(2):
+        runner.run({"x": good})
+    with pytest.raises(Exception, match="out of data bounds"):
+        runner.run({"x": good + 9})
+    bound.clear()
+    for _ in range(3):
+        assert runner.run({"x": good})["y"].tolist() == [[5.0, 7.0, 5.0]]
+    assert bound == [(1, 3), (1, 3)], "bound anew by the first"
+
+
 def test_outputs_of_varying_width_are_never_bound(bound: list[tuple[int, ...]]) -> None:
     runner = OnnxRunner(session_of("FP32"), signature(output=(-1, -1)))
     for _ in range(3):

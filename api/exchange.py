@@ -10,10 +10,12 @@ from typing import Protocol
 import structlog
 
 from api.http_stats import HttpStats, RouteStats
+from models.backends.base import Runner
 from models.rows import Tensors, effort
 from services.errors import ServiceError
 from services.serving import batching
 from services.serving.batching import Group, Ran, Work
+from services.serving.direct import Direct
 from services.serving.key import Key
 from services.serving.prediction import earliest
 from services.serving.runners import LoadedRunner
@@ -66,6 +68,7 @@ class Route(Group):
     """What requests with the same plan have in common, to one endpoint."""
 
     __slots__ = (
+        "_direct",
         "dtypes",
         "effort",
         "endpoint",
@@ -99,13 +102,40 @@ class Route(Group):
         self.key = Key(served.name, served.version, backend)
         self.runner: LoadedRunner | None = None
         """As of the latest request."""
+        self._direct: Direct | None = None
+        """Into the memory of that runner."""
         self.stats = stats_of(served, backend)
         self.endpoint = endpoint
         self.template = endpoint.template(request, served, backend)
         self.effort = effort(inputs, self.rows) if served.takes_sequences else self.rows
 
+    def answered_by(self, runner: LoadedRunner) -> None:
+        """From now on."""
+        self.runner = runner
+        self._direct = None
+        runner.stats = self.stats
+
     def merged(self, batch: Sequence[Exchange]) -> Tensors:
         return self.known.joined(list(map(VALUES, batch)), self.dtypes)
+
+    def run_one(self, runner: Runner, one: Exchange) -> batching.Outputs:
+        direct = self._direct or self._bind(one.runner)
+        if direct is not None:
+            try:
+                return direct.run(one.values)
+            except FloatingPointError:
+                raise
+            except Exception:  # the ordinary way answers, or says why not
+                self._direct = None
+        return runner.run(self.merged((one,)))
+
+    def _bind(self, runner: LoadedRunner) -> Direct | None:
+        if len(self.known.sources) != 1:
+            return None
+        (source,) = self.known.sources
+        bound = runner.bound(source.shape)
+        self._direct = None if bound is None else Direct(bound, source.dtype)
+        return self._direct
 
     def answer(self, batch: Sequence[Exchange], ran: Ran) -> bool:
         try:
@@ -182,9 +212,11 @@ class Exchange(Work):
     def inputs(self) -> Tensors:
         return self.route.known.arrays(self.values) if self._given is None else self._given
 
-    def submit(self, timeout_s: float | None, *, look: bool = False) -> None:
-        """`timeout_s`: the client's patience by its headers; `look`: as for `LoadedRunner.submit`.
-        Raises `Busy`."""
+    def submit(self, timeout_s: float | None, *, look: bool = False, lone: bool = False) -> None:
+        """`timeout_s`: the client's patience by its headers; `look`: as for `LoadedRunner.submit`;
+        `lone`: whether it is not to wait for others that may come. Raises `Busy`."""
+        if lone and self.runner.answer_at_once(self):
+            return
         if self.route.timeout_us is not None:
             timeout_s = earliest(self.route.timeout_us, timeout_s)
         if timeout_s is not None:

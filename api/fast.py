@@ -38,6 +38,8 @@ class FastInfer:
         self._allows = state.authenticator.allows
         self._news = state.authenticator.news
         self._routes = KnownRoutes(state.engine)
+        self._latest = 0
+        """By its `id`, who has asked last. Who then asks again has no others beside him."""
         self.heads = Heads(state.max_body_bytes)
         self._endpoints = {
             by_version: Endpoint(state.http_stats, path) for by_version, path in ROUTES.items()
@@ -55,6 +57,7 @@ class FastInfer:
 
         The body is the rest of `data`, from `start` on; `now` is by `clock_ns`.
         """
+        lone, self._latest = self._latest == id(client), id(client)
         watch = self._watch
         served = watch.refs.get(head.target)
         if served is None or head.target[0] in watch.unloaded:
@@ -79,7 +82,7 @@ class FastInfer:
             client.exchange = Exchange(client, own_id, now, *ready, values, given)
             # What comes behind it may be in the sockets. A gRPC call, which comes by a thread of
             # grpcio's, does not look: it is answered later for it.
-            client.exchange.submit(head.timeout_s, look=True)
+            client.exchange.submit(head.timeout_s, look=True, lone=lone)
         except Exception as error:
             endpoint.refuse(client, error, own_id, now)
         return True

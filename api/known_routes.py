@@ -35,8 +35,8 @@ class KnownRoutes:
             known.routes[endpoint] = route
         runner = route.runner
         if runner is None or runner.retired:
-            runner = route.runner = self._engine.cache.peek(route.key)
+            runner = self._engine.cache.peek(route.key)
             if runner is None:
                 return None
-            runner.stats = route.stats
+            route.answered_by(runner)
         return route, runner

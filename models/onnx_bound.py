@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.backends.base import closed
 from models.signature import BYTES, Signature
 
 MAX_BYTES = 32_768
@@ -33,19 +35,19 @@ class Bound:
     def __init__(self, session: Any, inputs: NDArray[Any], outputs: Outputs) -> None:
         """`inputs`: of the only input, and `outputs`: what the session has made of them; both are
         kept for their shapes and datatypes alone."""
-        self._inputs = np.empty_like(inputs, order="C")
-        self._outputs = {name: np.empty_like(array) for name, array in outputs.items()}
+        self.inputs = np.empty_like(inputs, order="C")
+        self.outputs = {name: np.empty_like(array) for name, array in outputs.items()}
         binding = session.io_binding()
-        _place(binding.bind_input, session.get_inputs()[0].name, self._inputs)
-        for name, array in self._outputs.items():
+        _place(binding.bind_input, session.get_inputs()[0].name, self.inputs)
+        for name, array in self.outputs.items():
             _place(binding.bind_output, name, array)
-        self._run = _run_of(session, binding)
+        self.compute: Callable[[], Any] = _run_of(session, binding)
 
     def run(self, inputs: NDArray[Any]) -> Outputs:
         """Raises `TypeError` for another datatype."""
-        np.copyto(self._inputs, inputs, "no")
-        self._run()
-        return {name: array.copy() for name, array in self._outputs.items()}
+        np.copyto(self.inputs, inputs, "no")
+        self.compute()
+        return {name: array.copy() for name, array in self.outputs.items()}
 
 
 class BoundShapes:
@@ -57,6 +59,8 @@ class BoundShapes:
         self._seen: set[Shape] = set()
         self._free: dict[Shape, Bound] = {}
         """Who runs one takes it out meanwhile, and so has it for himself."""
+        self._apart: WeakSet[Bound] = WeakSet()
+        """What others run by themselves."""
 
     def run(self, inputs: NDArray[Any]) -> Outputs | None:
         """None where the shape is not bound, or at work for another thread, or has failed: then the
@@ -74,6 +78,15 @@ class BoundShapes:
         self._free[inputs.shape] = bound
         return outputs
 
+    def apart(self, shape: Shape) -> Bound | None:
+        """Other memory for a shape that is bound; its `compute` is good until `close`."""
+        like = self._free.get(shape)
+        if like is None:
+            return None
+        made = Bound(self._session, like.inputs, like.outputs)
+        self._apart.add(made)
+        return made
+
     def learn(self, inputs: NDArray[Any], outputs: Outputs) -> None:
         """Bind the shape of `inputs`, of which the session made `outputs`, if it is worth it."""
         if not self._fit or inputs.shape in self._seen or len(self._seen) >= MAX_SHAPES:
@@ -86,6 +99,8 @@ class BoundShapes:
     def close(self) -> None:
         self._fit = False
         self._free.clear()
+        for one in self._apart:  # whoever holds it still shall not hold the session
+            one.compute = closed
 
 
 def _fit(signature: Signature) -> bool:

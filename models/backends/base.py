@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,27 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Give the memory back; `run` must not be called again."""
+        ...
+
+
+class Bound(Protocol):
+    """A loaded model with memory for its only input and its outputs, of one shape each."""
+
+    inputs: NDArray[Any]
+    """C-contiguous, to be written to."""
+    outputs: dict[str, NDArray[Any]]
+    """C-contiguous, and written over by `compute`."""
+    compute: Callable[[], Any]
+    """The outputs of the inputs. Raises what the model fails with."""
+
+
+@runtime_checkable
+class Binds(Protocol):
+    """A runner that may be told once where inputs and outputs lie, for less work in each run."""
+
+    def bound(self, shape: tuple[int, ...]) -> Bound | None:
+        """New memory for inputs of `shape`, good for one thread until `close`; None where the model
+        is not run so, or has not been run on that shape yet."""
         ...
 
 

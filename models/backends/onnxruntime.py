@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.backends.base import (
     DEFAULTS,
+    Bound,
     Options,
     Runner,
     Tensors,
@@ -146,6 +147,9 @@ class OnnxRunner:
         outputs = dict(zip(self._outputs, self._run(self._outputs, feed, None), strict=True))
         self._bound.learn(first, outputs)
         return outputs
+
+    def bound(self, shape: tuple[int, ...]) -> Bound | None:
+        return self._bound.apart(shape)
 
     def close(self) -> None:
         self._run = closed

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.backends.base import Tensors
+from models.backends.base import Runner, Tensors
 from services.serving.stats import Timing
 
 MAX_ASIDE = 256
@@ -32,6 +32,11 @@ class Group(ABC):
     @abstractmethod
     def merged(self, batch: Sequence[Any]) -> Tensors:
         """The inputs of all of its works, one behind the other, as the model takes them."""
+
+    @abstractmethod
+    def run_one(self, runner: Runner, one: Any) -> Outputs:
+        """What the model makes of one of its works, which runs by itself; good until the next time,
+        and not for two threads at once."""
 
     @abstractmethod
     def answer(self, batch: Sequence[Any], ran: Ran) -> bool:

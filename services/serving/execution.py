@@ -20,8 +20,8 @@ def execute(runner: Runner, batch: Sequence[Work], rows: int) -> Ran | Answered:
     """What one run of the model makes of `batch`, which has so many rows. If the model fails on
     them together, an answer for each call, by one run for each: only those fail that fail alone."""
     if len(batch) == 1:
-        return [(batch[0], _alone(runner, batch[0]))]
-    return _together(runner, batch, rows) or [(call, _alone(runner, call)) for call in batch]
+        return [(batch[0], alone(runner, batch[0]))]
+    return _together(runner, batch, rows) or [(call, alone(runner, call)) for call in batch]
 
 
 def _together(runner: Runner, batch: Sequence[Work], rows: int) -> Ran | None:
@@ -36,11 +36,18 @@ def _together(runner: Runner, batch: Sequence[Work], rows: int) -> Ran | None:
     return Ran(outputs, group, rows, started, clock_ns() - started)
 
 
-def _alone(runner: Runner, call: Work) -> Answer:
-    """The answer to one call, which is told how long it took."""
+def alone(runner: Runner, call: Work, *, at_once: bool = False) -> Answer:
+    """The answer to one call, which is told how long it took.
+
+    `at_once`: whether the answer is sent before anything else is run.
+    """
+    group = call.group
     started = clock_ns()
     try:
-        outputs = runner.run(_merged((call,), call.group))
+        if at_once and group is not None:
+            outputs = group.run_one(runner, call)
+        else:
+            outputs = runner.run(_merged((call,), group))
     except Exception as error:
         return _failure(error, call)
     call.queue_ns = started - call.asked_ns
@@ -54,6 +61,14 @@ def parted(batch: Sequence[Work], ran: Ran) -> Answered:
         call.queue_ns = ran.started - call.asked_ns
         call.infer_ns = ran.spent_ns
     return list(zip(batch, _slices(ran.outputs, batch), strict=True))
+
+
+def deliver(answered: Answered) -> None:
+    for call, answer in answered:
+        try:
+            call.answered(answer)
+        except Exception:  # of one client's connection; the others are owed their answers
+            log.exception("answer_notdelivered")
 
 
 def _group(batch: Sequence[Work]) -> Group | None:

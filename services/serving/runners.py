@@ -14,9 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import structlog
-
-from models.backends.base import Runner, Tensors
+from models.backends.base import Binds, Runner, Tensors
 from services.errors import Busy
 from services.serving.batching import (
     Answer,
@@ -29,7 +27,7 @@ from services.serving.batching import (
     Work,
     cut,
 )
-from services.serving.execution import execute, parted
+from services.serving.execution import alone, deliver, execute, parted
 from services.serving.gone import Gone, unless
 from services.serving.pace import Pace
 from services.serving.stats import PredictionStats, Timing, clock_ns
@@ -39,8 +37,6 @@ INLINE_S = 0.001
 MAX_BATCH_ROWS = 64
 CROWD = 4
 """Calls that wait from which on more are likely to be on their way."""
-
-log = structlog.get_logger(__name__)
 
 
 class LoadedRunner:
@@ -66,6 +62,8 @@ class LoadedRunner:
         """Whether there may be a faster way to run it on this host, which nobody has looked for."""
         self.stats: PredictionStats | None = None
         """Where batches are counted."""
+        self.bound = runner.bound if isinstance(runner, Binds) else _not_bound
+        """That of `Binds`."""
         self._runner = runner
         self._queue_limit_s = queue_limit_s
         self.pace = pace
@@ -159,6 +157,18 @@ class LoadedRunner:
             self._busy = True
             asyncio.get_running_loop().call_soon(self._look if look else self._next)
 
+    def answer_at_once(self, call: Work) -> bool:
+        """Run a call here and now, and answer it; → False where it has to be submitted, because
+        others are before it or it would hold up the event loop."""
+        if self._busy or call.effort > self._inline or call.rows > self._max_rows:
+            return False
+        self._busy = call.begun = True
+        call.asked_ns = clock_ns()
+        self.on_use()
+        self._tell([(call, alone(self._runner, call, at_once=True))])
+        self._rest()
+        return True
+
     def drop(self, call: Work) -> bool:
         """Take a call back. → False if it has begun, or has been answered."""
         if call.timer is not None:
@@ -237,7 +247,7 @@ class LoadedRunner:
             if self.stats is not None:
                 self.stats.ran(ran.rows, ran.spent_ns)
             if ran.group is None or not ran.group.answer(batch, ran):
-                _deliver(parted(batch, ran))
+                deliver(parted(batch, ran))
         if self._queue:
             asyncio.get_running_loop().call_soon(self._next)
         else:
@@ -249,7 +259,7 @@ class LoadedRunner:
             for call, answer in answered:
                 if not isinstance(answer, Exception):
                     self.stats.ran(call.rows, call.infer_ns)
-        _deliver(answered)
+        deliver(answered)
 
     def _rest(self) -> None:
         self._busy = False
@@ -269,12 +279,8 @@ class LoadedRunner:
         self.on_close()
 
 
-def _deliver(answered: Answered) -> None:
-    for call, answer in answered:
-        try:
-            call.answered(answer)
-        except Exception:  # of one client's connection; the others are owed their answers
-            log.exception("answer_not_delivered")
+def _not_bound(_shape: tuple[int, ...]) -> None:
+    return None
 
 
 def _settle(future: asyncio.Future[Outputs], answer: Answer) -> None:

@@ -55,7 +55,11 @@ def flat_json(array: NDArray[Any], name: str) -> bytes:
     """All values of `array` in a flat JSON list. Raises `Invalid` as `encode` does."""
     if array.dtype.kind == "O":
         return orjson.dumps(texts.to_strings(array, name).reshape(-1).tolist())
-    text = orjson.dumps(np.ascontiguousarray(array).reshape(-1), option=orjson.OPT_SERIALIZE_NUMPY)
+    if array.ndim == 2 and len(array) == 1 and array.flags.c_contiguous:  # most often
+        text = orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+    else:
+        flat = np.ascontiguousarray(array).reshape(-1)
+        text = orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY)
     if b"null" in text:  # what orjson makes of NaN and infinity
         raise Invalid(
             f"output {name!r} has NaN or infinite values, which JSON cannot hold; "

@@ -88,8 +88,8 @@ class Http(Served):
         super().__init__(pace)
         self.fast = FastInfer(self.state)
 
-    def begin(self, ask: Ask) -> Receiver:
-        client = Receiver(ask.client)
+    def begin(self, ask: Ask, client: Receiver | None = None) -> Receiver:
+        client = client or Receiver(ask.client)
         body, head_size = ask.body()
         lines = [b"POST /v2/models/demo/infer HTTP/1.1", b"content-length: %d" % len(body)]
         if head_size is not None:
@@ -144,6 +144,60 @@ async def _in_turns(turns: Sequence[Sequence[Ask]], pace: Pace) -> None:
     assert (served.stats.rows, served.stats.successes) == (rows, predictions)
     assert served.answered.get(200, 0) == told
     assert min(served.stats.queue_ns, served.stats.input_ns, served.stats.output_ns) >= 0
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 0, 0, 1]), ASKS), max_size=16),
+    st.sampled_from([INLINE, THREAD]),
+)
+def test_who_asks_again_is_answered_at_once_and_as_ever(
+    course: list[tuple[int, Ask]], pace: Pace
+) -> None:
+    asyncio.run(asyncio.wait_for(_one_by_one(course, pace), 30))
+
+
+async def _one_by_one(course: Sequence[tuple[int, Ask]], pace: Pace) -> None:
+    served = Http(pace)
+    clients = [Receiver(), Receiver()]
+    latest = None
+    for number, ask in course:
+        client = clients[number]
+        client.body = client.refused = None
+        free = not served.loaded.waiting  # of pieces of one that was refused for another
+        served.begin(ask, client)
+        if pace is INLINE and free and number == latest and ask.rows <= MAX_ROWS:
+            assert client.body is not None or client.refused is not None
+        while client.body is None and client.refused is None:
+            await asyncio.sleep(served.pause_s)
+        expected = _by_itself(served.version, ask)
+        if isinstance(expected, ServiceError):
+            assert client.refused is not None
+            assert refusal(client.refused, b"").body == refusal(expected, b"").body
+        else:
+            assert client.body == expected
+        latest = number
+    while served.loaded.waiting:
+        await asyncio.sleep(served.pause_s)
+    served.loaded.retire()
+    expected = [_by_itself(served.version, ask) for _, ask in course]
+    assert served.stats.successes == sum(isinstance(one, bytes) for one in expected)
+
+
+def test_numbers_of_one_who_asks_again_go_straight_into_the_models_memory() -> None:
+    async def test() -> None:
+        served, client = Http(INLINE), Receiver()
+        asks = [Ask(1, value, binary, "there") for binary in (False, True) for value in (1.5, 2.5)]
+        for ask in asks * 3:
+            client.body = None
+            served.begin(ask, client)
+            await asyncio.sleep(0)
+            assert client.body == _by_itself(served.version, ask)
+        assert served.model.bound_runs >= len(asks) * 2
+        assert served.stats.successes == len(asks) * 3
+        assert set(served.stats.batches) == {1}
+
+    asyncio.run(asyncio.wait_for(test(), 30))
 
 
 def _by_itself(version: ServedVersion, ask: Ask) -> bytes | ServiceError:

@@ -164,10 +164,33 @@ def test_a_library_that_keeps_its_insides_elsewhere_is_asked_by_its_front_door()
     np.testing.assert_array_equal(made.run(x)["y"], x)
 
 
+@pytest.mark.parametrize("datatype", NUMBERS)
+def test_memory_of_ones_own_is_apart_from_that_of_all_others(datatype: str) -> None:
+    runner = OnnxRunner(session_of(datatype), signature(datatype))
+    assert runner.bound((2, 3)) is None, "before the first call of that shape"
+    first, other = numbers(2, datatype, 1), numbers(2, datatype, 2)
+    runner.run({"x": first})
+    mine, yours = runner.bound((2, 3)), runner.bound((2, 3))
+    assert mine is not None
+    assert yours is not None
+    mine.inputs[...] = first
+    yours.inputs[...] = other
+    for one in (mine, yours):
+        one.compute()
+    np.testing.assert_array_equal(runner.run({"x": other})["y"], other)
+    np.testing.assert_array_equal(mine.outputs["y"], first)
+    np.testing.assert_array_equal(yours.outputs["y"], other)
+
+
 def test_a_closed_runner_keeps_nothing() -> None:
     runner = OnnxRunner(session_of("FP32"), signature())
     for _ in range(2):
         runner.run({"x": numbers(1)})
+    held = runner.bound((1, 3))
+    assert held is not None
     runner.close()
+    assert runner.bound((1, 3)) is None
+    with pytest.raises(RuntimeError, match="closed"):
+        held.compute()
     with pytest.raises(RuntimeError, match="closed"):
         runner.run({"x": numbers(1)})

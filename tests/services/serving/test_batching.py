@@ -62,6 +62,14 @@ class Looking(LoadedRunner):
         super().submit(call, look=look)
 
 
+class Hasty(LoadedRunner):
+    """Answers at once whatever it can."""
+
+    def submit(self, call: Work, *, look: bool = False) -> None:
+        if not self.answer_at_once(call):
+            super().submit(call, look=look)
+
+
 @dataclass(frozen=True)
 class Ask:
     rows: int
@@ -95,7 +103,7 @@ ASKS = st.lists(
 @given(
     asks=ASKS,
     pace=st.sampled_from([INLINE, THREAD]),
-    kind=st.sampled_from([LoadedRunner, Looking]),
+    kind=st.sampled_from([LoadedRunner, Looking, Hasty]),
     max_rows=st.sampled_from([MAX_ROWS, 4 * MAX_ROWS]),
 )
 def test_each_caller_gets_exactly_its_own_rows(

@@ -24,11 +24,13 @@ from pathlib import Path
 import numpy as np
 from services.container import Container
 from services.serving.engine import Engine
+from services.serving.key import Key
 from services.serving.stats import Timing
 from services.settings import Settings
 from tests.services.conftest import RecordingQueue
 
 X = {"x": np.ones((1, 2), np.float32)}
+held = []  # as a route holds it that nobody asks any more
 
 def taken():
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * 4096
@@ -40,6 +42,8 @@ async def cycle(engine, times):
         served = await engine.resolve("m")
         outputs = await engine.run(served, "onnxruntime", X, 1, Timing())
         assert outputs["y"].tolist() == [[3.0, 3.0]], outputs
+        held.append(engine.cache.peek(Key("m", served.version, "onnxruntime")).bound((1, 2)))
+        assert held[-1] is not None
         await engine.unload("m")
         assert engine.cache.used_bytes == 0
 

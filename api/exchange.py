@@ -240,8 +240,10 @@ class Exchange(Work):
         except Exception as error:  # NaN that JSON cannot hold, say
             route.endpoint.refuse(self.client, error, self.own_id, self.started)
             return
-        route.stats.succeeded(self, self.rows)
-        ended = self.client.succeed(self.own_id, body, b"", b"", head_length)
+        try:
+            ended = self.client.succeed(self.own_id, body, b"", b"", head_length)
+        finally:  # counted while the client reads
+            route.stats.succeeded(self, self.rows)
         if ended:
             route.endpoint.successes.add((ended - self.started) / 1e9)
 

@@ -164,8 +164,8 @@ class LoadedRunner:
             return False
         self._busy = call.begun = True
         call.asked_ns = clock_ns()
-        self.on_use()
         self._tell([(call, alone(self._runner, call, at_once=True))])
+        self.on_use()
         self._rest()
         return True
 
@@ -254,12 +254,12 @@ class LoadedRunner:
             self._rest()
 
     def _tell(self, answered: Answered) -> None:
-        """Of calls that were run one by one."""
+        """Of calls that were run one by one. They are counted while the clients read."""
+        deliver(answered)
         if self.stats is not None:
             for call, answer in answered:
                 if not isinstance(answer, Exception):
                     self.stats.ran(call.rows, call.infer_ns)
-        deliver(answered)
 
     def _rest(self) -> None:
         self._busy = False

@@ -68,7 +68,7 @@ def deliver(answered: Answered) -> None:
         try:
             call.answered(answer)
         except Exception:  # of one client's connection; the others are owed their answers
-            log.exception("answer_notdelivered")
+            log.exception("answer_not_delivered")
 
 
 def _group(batch: Sequence[Work]) -> Group | None:

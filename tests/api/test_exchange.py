@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from api.exchange import Exchange
 from api.fast import FastInfer
@@ -237,8 +238,11 @@ def test_a_connection_that_breaks_costs_nobody_else_an_answer() -> None:
         served = Http(INLINE)
         for states in (["there"], ["there", "broken", "there"], ["broken"]):
             asks = [Ask(1, 1.5, True, state) for state in states]
-            answers = [client.body for client in await served.ask(asks)]
+            with capture_logs() as logged:
+                answers = [client.body for client in await served.ask(asks)]
             assert answers == [_by_itself(served.version, ask) for ask in asks]
+            said = [line["event"] for line in logged]
+            assert said == ["answer_not_delivered"] * states.count("broken")
         assert served.stats.successes == 5
         assert served.answered == {200: 3}
 

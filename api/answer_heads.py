@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
 from api.infer import RawHeaders, headers_of
+from api.lean_uvicorn import STATUS_LINE
 from api.request_ids import HEADER
 
 

@@ -6,26 +6,25 @@ database that does not answer or lacks the present schema; 5 for an address that
 
 from __future__ import annotations
 
-import ctypes
-import gc
+import asyncio
 import ipaddress
 import os
 import signal
 import socket
 import sys
 import time
-from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import NoReturn
 
 import structlog
-import uvicorn
 from pydantic import ValidationError
 from setproctitle import setproctitle
 
+from api import lean_uvicorn
 from api.app import create_app
 from api.fast import FastInfer
+from api.memory import give_back, settle_collector, share_heap
 from api.protocol import KilnProtocol
 from api.state import State
 from api.traced import TracedInfer
@@ -45,10 +44,6 @@ KEEP_ALIVE_S = 75
 GRACE_S = 15
 """How long requests under way may take to end after SIGTERM."""
 BACKLOG = 4096
-YOUNG_OBJECTS = 20_000
-M_ARENA_MAX = -8
-"""As in `malloc.h`, see mallopt(3)."""
-HEAPS = 2
 
 log = structlog.get_logger(__name__)
 
@@ -59,16 +54,17 @@ class CannotStart(Exception):
         self.code = code
 
 
-class Server(uvicorn.Server):
+class Server(lean_uvicorn.Server):
     """uvicorn, which also tells streams that have no end of their own to end."""
 
-    def __init__(self, config: uvicorn.Config, state: State) -> None:
+    def __init__(self, config: lean_uvicorn.Config, state: State) -> None:
         super().__init__(config)
         self._state = state
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         settle_collector()
+        self._giving_back = asyncio.create_task(give_back(), name="memory")
 
     def stop_soon(self, _signal: int, _frame: FrameType | None) -> None:
         self.should_exit = True
@@ -80,7 +76,7 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     setproctitle("torchkiln: api")
-    share_heaps()
+    share_heap()
     try:
         settings = _settings()
         logging.configure("api", level=settings.log_level, log_format=settings.log_format)
@@ -131,25 +127,10 @@ def _run(server: Server, sock: socket.socket) -> None:
     server.run([sock])
 
 
-def share_heaps() -> None:
-    """glibc gives threads heaps of their own, which keep what gRPC's calls once took: 4 MB after 64
-    at a time. The event loop does nearly all of the work here, so the others can share one."""
-    with suppress(AttributeError):  # another C library has none of this
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
-
-
-def settle_collector() -> None:
-    """What was made until now lives as long as the process: never look at it again. Requests leave
-    no circles behind, so what comes after need not be looked at every 700 objects."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
-
-
-def uvicorn_config(app: object, fast: State | None) -> uvicorn.Config:
+def uvicorn_config(app: object, fast: State | None) -> lean_uvicorn.Config:
     """`fast`: what inference is answered with before the application is asked; None: not so."""
     protocol = partial(KilnProtocol, fast=None if fast is None else _fast(fast))
-    return uvicorn.Config(
+    return lean_uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType] - an ASGI callable in Starlette's types
         loop="uvloop",
         http=protocol,  # pyright: ignore[reportArgumentType] - makes what its class would make

@@ -15,8 +15,6 @@ from asyncio import Task
 from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
 from api.answer_heads import AnswerHeads
 from api.bodies import SILENCE_S
 from api.errors import Surface, body_of, problem_of, surface_of
@@ -24,6 +22,7 @@ from api.exchange import Exchange
 from api.fast import FastInfer
 from api.heads import Head
 from api.infer import refusal
+from api.lean_uvicorn import STATUS_LINE, HttpToolsProtocol
 from api.request_ids import HEADER
 from services.errors import Invalid
 from services.serving.stats import clock_ns

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,10 @@ TITLE = "MLP 784-128-64-10"
 CLIENTS = (1, 16, 64)
 ROUNDS = 5
 BATCHING = ("clients", "off: rows/s", "p50, p99 ms", "on: rows/s", "p50, p99 ms", "on / off")
-COLD = ("API processes", "ready s", "first answer s", "RSS MiB a process", "PSS MiB a process")
+COLD = (
+    *("API processes", "gRPC's port", "ready s", "first answer s"),
+    *("RSS MiB a process", "PSS MiB a process"),
+)
 
 
 @dataclass(frozen=True)
@@ -128,22 +132,23 @@ def _batching_line(clients: int, off: Sequence[Load], on: Sequence[Load]) -> str
 
 
 def cold(container: Container, rows: Tensors, starts: int) -> list[str]:
-    """Markdown lines, one a number of processes that share the port."""
+    """Markdown lines: numbers of processes that share the ports, with gRPC's and without."""
     data_dir = container.settings.data_dir
     batch = take(rows, 0, 1)
     lines = [f"| {' | '.join(COLD)} |", "|" + " --- |" * len(COLD)]
-    for count in (1, 2):
-        found = [start(data_dir, batch, processes=count) for _ in range(starts)]
-        lines.append(_cold_line(count, found))
+    for count, grpc in product((1, 2), (False, True)):
+        found = [start(data_dir, batch, processes=count, grpc=grpc) for _ in range(starts)]
+        lines.append(_cold_line(count, grpc, found))
     return lines
 
 
-def _cold_line(count: int, found: Sequence[Started]) -> str:
+def _cold_line(count: int, grpc: bool, found: Sequence[Started]) -> str:
     ready, answered, rss, pss = (
         float(np.median(values))
         for values in zip(*[(s.ready_s, s.answered_s, s.rss, s.pss) for s in found], strict=True)
     )
-    cells = (count, f"{ready:.2f}", f"{answered:.2f}", f"{rss:.0f}", f"{pss:.0f}")
+    opened = "open" if grpc else "closed"
+    cells = (count, opened, f"{ready:.2f}", f"{answered:.2f}", f"{rss:.0f}", f"{pss:.0f}")
     return f"| {' | '.join(map(str, cells))} |"
 
 

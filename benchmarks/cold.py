@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import tritonclient.grpc.aio as triton
 
 from benchmarks.serving.processes import Processes
 from models.host import cores
@@ -21,7 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S = 60.0
 POLL_S = 0.005
 ANSWERS = 2000
-"""After which memory is read: what a process takes when it works, not when it has just begun."""
+"""After which memory is read: what a process takes when it works, not when it has just begun. So
+many by HTTP, and where gRPC's port is open as many by it."""
+CONNECTIONS = 64
+"""Of gRPC, at a time."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +39,16 @@ class Started:
     """MiB; pages that processes share are divided among them."""
 
 
-def start(data_dir: Path, row: Tensors, *, processes: int) -> Started:
+def start(data_dir: Path, row: Tensors, *, processes: int, grpc: bool) -> Started:
     """Start so many API processes over the registry in `data_dir`, and ask them for `row`'s answer
-    by the one model in it, `mlp`."""
-    port = _free_port()
+    by the one model in it, `mlp`; `grpc`: with its port open, and asked there as well."""
+    port, grpc_port = _free_port(), _free_port() if grpc else 0
     kept = {name: text for name, text in os.environ.items() if not name.startswith("TORCHKILN_")}
     env = {
         **kept,
         "TORCHKILN_DATA_DIR": str(data_dir),
         "TORCHKILN_PORT": str(port),
+        "TORCHKILN_GRPC_PORT": str(grpc_port),
         "TORCHKILN_REDIS_URL": "redis://127.0.0.1:1/0",  # predictions need no broker
         "TORCHKILN_LOG_LEVEL": "error",
     }
@@ -56,12 +62,15 @@ def start(data_dir: Path, row: Tensors, *, processes: int) -> Started:
             log=Path(directory, "log"),
         )
         try:
-            return _watch(running, f"http://127.0.0.1:{port}", row, began, processes)
+            return _watch(running, port, grpc_port, row, began, processes)
         finally:
             running.stop()
 
 
-def _watch(running: Processes, url: str, row: Tensors, began: float, processes: int) -> Started:
+def _watch(
+    running: Processes, port: int, grpc_port: int, row: Tensors, began: float, processes: int
+) -> Started:
+    url = f"http://127.0.0.1:{port}"
     with httpx.Client(base_url=url, trust_env=False) as client:
         _wait(client, running, began)
         ready = time.perf_counter()
@@ -71,6 +80,8 @@ def _watch(running: Processes, url: str, row: Tensors, began: float, processes: 
         with httpx.Client(base_url=url, trust_env=False) as client:
             for _ in range(100):
                 _ask(client, row)
+    if grpc_port:
+        asyncio.run(_ask_by_grpc(f"127.0.0.1:{grpc_port}", row))
     memory = running.memory()
     return Started(ready - began, answered - began, memory.rss / processes, memory.pss / processes)
 
@@ -95,6 +106,21 @@ def _ask(client: httpx.Client, row: Tensors) -> None:
         for name, array in row.items()
     ]
     client.post("/v2/models/mlp/infer", json={"inputs": inputs}).raise_for_status()
+
+
+async def _ask_by_grpc(address: str, row: Tensors) -> None:
+    inputs = [
+        triton.InferInput(name, [*array.shape], "FP32").set_data_from_numpy(array)
+        for name, array in row.items()
+    ]
+
+    async def client() -> None:
+        alone = [("grpc.use_local_subchannel_pool", 1)]
+        async with triton.InferenceServerClient(address, channel_args=alone) as made:
+            for _ in range(ANSWERS // CONNECTIONS):
+                await made.infer("mlp", inputs)
+
+    await asyncio.gather(*[client() for _ in range(CONNECTIONS)])
 
 
 def _free_port() -> int:

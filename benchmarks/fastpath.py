@@ -27,7 +27,8 @@ from api.app import create_app
 from api.fast import FastInfer
 from api.grpc.fast import model_infer
 from api.grpc.messages import pb
-from api.main import settle_collector, uvicorn_config
+from api.main import uvicorn_config
+from api.memory import settle_collector
 from api.protocol import KilnProtocol
 from benchmarks import registry
 from services import logging

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
+from models.lazy import lazy
 from models.signature import BYTES, LENGTHS, Signature, TensorSpec
+
+if TYPE_CHECKING:
+    import safetensors
+else:
+    safetensors = lazy("safetensors")
 
 Tensors = Mapping[str, NDArray[Any]]
 """Named arrays, batch first."""
@@ -100,8 +105,11 @@ def _statistics(directory: Path) -> tuple[NDArray[Any], NDArray[Any]] | None:
         architecture = json.loads((directory / "architecture.json").read_bytes())
         if architecture["pre"]["name"] != "standardize":
             return None
-        file: Any
-        with safe_open(directory / "model.safetensors", framework="numpy") as file:
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    file: Any
+    try:
+        with safetensors.safe_open(directory / "model.safetensors", framework="numpy") as file:
             return file.get_tensor("pre.mean"), file.get_tensor("pre.std")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+    except (OSError, safetensors.SafetensorError):
         return None

@@ -28,17 +28,20 @@ def without(module: str) -> Generator[None]:
 
 
 @contextmanager
-def bare(package: str) -> Generator[None]:
+def bare(package: str) -> Generator[Any]:
     """Have modules of `package` imported within the block without the package's own code, unless
-    that has run before; afterwards it may still be imported as ever."""
+    that has run before; afterwards it may still be imported as ever.
+
+    → what stands for the package, to be given what its own modules take from it.
+    """
     spec = None if package in sys.modules else find_spec(package)
     if spec is None:
-        yield
+        yield sys.modules.get(package)
         return
     empty = ModuleType(package)
     empty.__path__ = list(spec.submodule_search_locations or ())
     sys.modules[package] = empty
     try:
-        yield
+        yield empty
     finally:
         del sys.modules[package]

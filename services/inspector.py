@@ -8,23 +8,29 @@ parent ends in whatever way, or when an inspection takes too long.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from setproctitle import setproctitle
 
 from models.inspection import requests
 from models.inspection.requests import Inspection
+from models.lazy import lazy
 from services import logging
 from services.errors import Busy, Unavailable
+
+if TYPE_CHECKING:
+    import multiprocessing
+    from concurrent.futures import process
+    from concurrent.futures.process import ProcessPoolExecutor
+else:  # most API processes are never asked
+    multiprocessing = lazy("multiprocessing")
+    process = lazy("concurrent.futures.process")
 
 START_S = 60.0
 """How long importing torch may take, on a host that is busy."""
@@ -114,7 +120,7 @@ class Inspector:
             self._end()
             log.error("inspection_too_slow", limit_s=within_s)
             raise Unavailable(f"the inspection took longer than {within_s:g} s") from None
-        except BrokenProcessPool:
+        except process.BrokenProcessPool:
             self._end()
             log.error("inspector_died")
             raise Unavailable("the process that inspects models has died; try again") from None
@@ -123,7 +129,7 @@ class Inspector:
 def _new_pool(begin_with: tuple[logging.Level, logging.Format]) -> ProcessPoolExecutor:
     """Spawned, not forked: a copy of this process would hold its sockets and half of its locks."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, context, initializer=_begin, initargs=begin_with)
+    return process.ProcessPoolExecutor(1, context, initializer=_begin, initargs=begin_with)
 
 
 def _kill(pool: ProcessPoolExecutor) -> None:

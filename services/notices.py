@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from services.lean_redis import AsyncRetry, NoBackoff, Retry, redis, redis_asyncio
+from services.lean_redis import AsyncRedis, AsyncRetry, NoBackoff, Redis, RedisError, Retry
 
 CHANNEL = "torchkiln:registry"
 SEND_TIMEOUT_S = 0.5
@@ -56,7 +56,7 @@ class RedisNotices:
     def __init__(self, redis_url: str) -> None:
         self._url = redis_url
         self._silent_until = 0.0
-        self._redis = redis.Redis.from_url(
+        self._redis = Redis.from_url(
             redis_url,
             socket_connect_timeout=SEND_TIMEOUT_S,
             socket_timeout=SEND_TIMEOUT_S,
@@ -68,7 +68,7 @@ class RedisNotices:
             return
         try:
             self._redis.publish(CHANNEL, b"")
-        except (redis.RedisError, OSError) as error:
+        except (RedisError, OSError) as error:
             self._silent_until = time.monotonic() + SEND_PAUSE_S
             log.warning("notice_not_sent", reason=type(error).__name__)
 
@@ -85,7 +85,7 @@ class RedisNotices:
         while True:
             try:
                 await self._subscribe(reached, heard)
-            except (redis.RedisError, OSError) as error:
+            except (RedisError, OSError) as error:
                 if not failures:  # once for each time that it goes away
                     log.warning("notices_not_heard", reason=type(error).__name__)
                 pause_s = RECONNECT_S[min(failures, len(RECONNECT_S) - 1)]
@@ -94,7 +94,7 @@ class RedisNotices:
 
     async def _subscribe(self, reached: Callable[[], None], heard: Callable[[], None]) -> None:
         """Hear notices until the connection breaks, which raises."""
-        client: Any = redis_asyncio.Redis.from_url(
+        client: Any = AsyncRedis.from_url(
             self._url,
             socket_connect_timeout=2.0,
             socket_timeout=5.0,

@@ -16,7 +16,7 @@ import structlog
 from models.lazy import lazy
 from services.db.tables import Benchmark, Job
 from services.errors import Unavailable
-from services.lean_redis import redis
+from services.lean_redis import Redis, RedisError
 from services.tracing import NO_SPAN, OFF, Span, Tracing
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ class CeleryQueue:
         self._tracing = tracing
         self._app: celery.Celery | None = None
         self._lock = threading.Lock()
-        self._redis = redis.Redis.from_url(
-            redis_url, socket_connect_timeout=2.0, socket_timeout=2.0
-        )
+        self._redis = Redis.from_url(redis_url, socket_connect_timeout=2.0, socket_timeout=2.0)
 
     def wake_job(self, job: Job) -> None:
         queue = queue_for(job.device)
@@ -134,7 +132,7 @@ class CeleryQueue:
     ) -> None:
         try:
             self._celery().send_task(task, (subject,), queue=queue, priority=priority, retry=False)
-        except (exceptions.KombuError, OSError, redis.RedisError) as error:
+        except (exceptions.KombuError, OSError, RedisError) as error:
             span.fail(type(error).__name__)
             log.warning("wake_up_not_sent", task=task, subject=subject, reason=type(error).__name__)
 
@@ -170,5 +168,5 @@ def _lists(queue: QueueName) -> Sequence[str]:
 def _answering() -> Generator[None]:
     try:
         yield
-    except (redis.RedisError, OSError) as error:
+    except (RedisError, OSError) as error:
         raise Unavailable("the broker does not answer", code="broker_unavailable") from error

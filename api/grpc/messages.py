@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from pydantic import BaseModel
 
+from models.lazy import lazy
 from services.absent import bare
 from services.errors import Invalid
 
 with bare("tritonclient.grpc"):  # which imports its clients, and 3 MB with them
     from tritonclient.grpc import service_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf import json_format
+else:
+    json_format = lazy("google.protobuf.json_format")
 
 Message = Any
 """Generated code has no types; what a message holds is checked where it is read."""

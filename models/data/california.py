@@ -6,9 +6,9 @@ scikit-learn's own cache of it is a pickle.
 
 from __future__ import annotations
 
-import tarfile
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,13 @@ from models.data.base import Builtin, Dataset, DatasetInfo
 from models.data.download import downloaded
 from models.data.splits import tutorial_split
 from models.errors import DatasetUnavailable
+from models.lazy import lazy
 from models.run import Reporter
+
+if TYPE_CHECKING:
+    import tarfile
+else:
+    tarfile = lazy("tarfile")
 
 FILE = "cal_housing.tgz"
 MEMBER = "CaliforniaHousing/cal_housing.data"

@@ -30,6 +30,7 @@ from tests.support.published import add_version
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60
+MODELS = ("image", "binary", "regression")
 
 
 @pytest.fixture
@@ -191,28 +192,30 @@ class Process:
     popen: subprocess.Popen[bytes]
 
 
+@contextmanager
+def started(data_dir: Path, *kinds: str) -> Generator[Process]:
+    """The process, with a model of each kind in its registry, which has its name."""
+    port, grpc_port = free_port(), free_port()
+    with registry(data_dir, *kinds) as container:
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "api"],
+            cwd=ROOT,
+            env=environment(data_dir, port, TORCHKILN_GRPC_PORT=str(grpc_port)),
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_for(f"{url}/v2/health/ready", popen)
+            yield Process(url, f"127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", container, popen)
+        finally:
+            popen.terminate()
+            popen.wait(30)
+
+
 @pytest.fixture(scope="session")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """One for the whole session, with models `image`, `binary` and `regression` in its registry."""
-    data_dir = tmp_path_factory.mktemp("api-process")
-    container = Container(Settings(data_dir=data_dir), queue=RecordingQueue())
-    migrate.upgrade(container.db)
-    for kind in ("image", "binary", "regression"):
-        add_version(container, kind, name=kind)
-    port, grpc_port = free_port(), free_port()
-    popen = subprocess.Popen(
-        [sys.executable, "-m", "api"],
-        cwd=ROOT,
-        env=environment(data_dir, port, TORCHKILN_GRPC_PORT=str(grpc_port)),
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/v2/health/ready", popen)
-        yield Process(url, f"127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", container, popen)
-    finally:
-        popen.terminate()
-        popen.wait(30)
-        container.close()
+    with started(tmp_path_factory.mktemp("api-process"), *MODELS) as running:
+        yield running
 
 
 def wait_for(url: str, popen: subprocess.Popen[bytes]) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -13,28 +10,11 @@ import numpy as np
 import pytest
 import tritonclient.grpc.aio as triton
 
-from tests.api.conftest import ROOT, Process, started
+from tests.api.conftest import Process, started
 
 LIMIT_MIB = 150
 CLIENTS = 64
 ROW = np.full((1, 1, 8, 8), 0.5, np.float32)
-
-NOBODY_NEEDS = (
-    *("torch", "onnx", "celery", "alembic", "sklearn", "PIL", "matplotlib", "pandas"),
-    *("rich", "click", "watchfiles", "uvicorn.main", "redis.cluster", "redis.asyncio.cluster"),
-    *("opentelemetry.sdk", "numpy.random", "tritonclient.grpc", "google.protobuf.json_format"),
-    *("safetensors", "multiprocessing", "concurrent.futures.process", "tarfile"),
-)
-
-
-def test_what_nobody_has_asked_for_is_not_imported() -> None:
-    code = "import api.main, api.grpc.server, json, sys; print(json.dumps([*sys.modules]))"
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60
-    )
-    imported = set(json.loads(said.stdout))
-    assert {"fastapi", "uvicorn.server", "redis.client", "grpc", "numpy"} <= imported
-    assert imported.isdisjoint(NOBODY_NEEDS)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -10,14 +13,15 @@ import numpy as np
 import pytest
 import tritonclient.grpc.aio as triton
 
-from tests.api.conftest import Process, started
+from tests.api.conftest import ROOT, Process, started
 
+needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 LIMIT_MIB = 150
 CLIENTS = 64
 ROW = np.full((1, 1, 8, 8), 0.5, np.float32)
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+@needs_proc
 def test_with_onnx_models_alone_it_stays_below_150_mib(tmp_path: Path) -> None:
     """Under load by JSON and by gRPC, on connections of their own: resident, with all libraries."""
     with started(tmp_path, "image") as process:
@@ -28,6 +32,37 @@ def test_with_onnx_models_alone_it_stays_below_150_mib(tmp_path: Path) -> None:
     assert "libtorch" not in mapped
     assert "onnxruntime" in mapped
     assert int(taken) * 4096 < LIMIT_MIB << 20
+
+
+LEFT_BEHIND = """
+import asyncio
+from pathlib import Path
+from api.memory import give_back
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+async def main():
+    left = [bytes(4000) for _ in range(20_000)]
+    last = bytes(4000)  # holds the heap's end where it is
+    del left
+    before = resident()
+    giving = asyncio.create_task(give_back(0.001))
+    await asyncio.sleep(0.1)
+    giving.cancel()
+    print(before - resident())
+
+asyncio.run(main())
+"""
+
+
+@needs_proc
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_what_a_load_left_in_the_heap_is_given_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT_BEHIND], cwd=ROOT, capture_output=True, check=True, timeout=60
+    )
+    assert int(done.stdout) > 60 << 20
 
 
 def by_http(process: Process) -> None:
